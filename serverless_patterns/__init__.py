@@ -1,0 +1,1 @@
+"""AWS CDK constructs for event-driven systems: one construct for each pattern."""

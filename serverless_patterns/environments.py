@@ -1,0 +1,139 @@
+"""The environments: where stacks are deployed and how they are run there.
+
+=====================  =========  ============  ===============  ===========================
+setting                local      dev           staging          prod
+=====================  =========  ============  ===============  ===========================
+data on removal        destroy    destroy       destroy          retain, deletion protection
+backups                off        off           7 days           35 days
+log retention, level   1 d DEBUG  1 week DEBUG  1 month INFO     1 year INFO, sampled DEBUG
+alarm actions          none       off           the tiers'       the tiers' topics
+                                                topics
+throttle               100 rps    10 rps        half of prod     declared
+max concurrency        2          2             half of prod     declared
+termination            no         no            no               yes
+protection
+=====================  =========  ============  ===============  ===========================
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from dataclasses import dataclass
+
+import aws_cdk as cdk
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_logs as logs
+
+from serverless_patterns.errors import PatternError, UnknownEnvironmentError
+from serverless_patterns.operations import Capacity, Operations
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Where stacks are deployed, and how they are run there.
+
+    Args:
+        name: Lower-case letters, digits and hyphens, starting with a letter; part of every stack's name.
+        operations: How patterns are run here.
+        alarm_actions: Whether alarms notify the topics of their tier. Default on.
+        termination_protection: Whether CloudFormation refuses to delete the stacks. Default on.
+        account: The AWS account, 12 digits. ``None`` (the default) leaves the stacks environment-agnostic.
+        region: The AWS region, such as ``eu-central-1``. ``None`` (the default) leaves the stacks environment-agnostic.
+
+    Raises:
+        PatternError: The name, account or region is not well formed.
+    """
+
+    name: str
+    operations: Operations = dataclasses.field(default_factory=Operations)
+    alarm_actions: bool = True
+    termination_protection: bool = True
+    account: str | None = None
+    region: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the shapes."""
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", self.name):
+            msg = f"name must be 1 to 31 lower-case letters, digits and hyphens, starting with a letter, got {self.name!r}"
+            raise PatternError(msg)
+        if self.account is not None and not re.fullmatch(r"\d{12}", self.account):
+            msg = f"account must be an AWS account id of 12 digits, or None for any account, got {self.account!r}"
+            raise PatternError(msg)
+        if self.region is not None and not re.fullmatch(r"[a-z]{2}(-[a-z]+){1,2}-\d", self.region):
+            msg = f"region must be an AWS region such as 'eu-central-1', or None for any region, got {self.region!r}"
+            raise PatternError(msg)
+
+    def at(self, *, account: str | None = None, region: str | None = None) -> Environment:
+        """This environment in an account and a region; ``None`` keeps what it has."""
+        return dataclasses.replace(self, account=account or self.account, region=region or self.region)
+
+    @property
+    def cdk_environment(self) -> cdk.Environment:
+        """The ``env`` of a CDK stack."""
+        return cdk.Environment(account=self.account, region=self.region)
+
+
+LOCAL = Environment(
+    name="local",
+    operations=Operations(
+        removal_policy=RemovalPolicy.DESTROY,
+        deletion_protection=False,
+        backup_days=None,
+        log_retention=logs.RetentionDays.ONE_DAY,
+        log_level="DEBUG",
+        debug_sample_rate=0,
+        capacity=Capacity(max_requests_per_second=100, max_concurrency=2),
+        handler_platform="host",
+    ),
+    alarm_actions=False,
+    termination_protection=False,
+)
+
+DEV = Environment(
+    name="dev",
+    operations=Operations(
+        removal_policy=RemovalPolicy.DESTROY,
+        deletion_protection=False,
+        backup_days=None,
+        log_retention=logs.RetentionDays.ONE_WEEK,
+        log_level="DEBUG",
+        debug_sample_rate=0,
+        capacity=Capacity(max_requests_per_second=10, max_concurrency=2),
+    ),
+    alarm_actions=False,
+    termination_protection=False,
+)
+
+STAGING = Environment(
+    name="staging",
+    operations=Operations(
+        removal_policy=RemovalPolicy.DESTROY,
+        deletion_protection=False,
+        backup_days=7,
+        log_retention=logs.RetentionDays.ONE_MONTH,
+        debug_sample_rate=0,
+        capacity=Capacity(share=0.5),
+    ),
+    termination_protection=False,
+)
+
+PROD = Environment(name="prod")
+
+ENVIRONMENTS: tuple[Environment, ...] = (LOCAL, DEV, STAGING, PROD)
+
+
+def environment_named(name: str) -> Environment:
+    """The environment of this name.
+
+    Raises:
+        UnknownEnvironmentError: There is none; the message lists the names that there are.
+    """
+    found = {environment.name: environment for environment in ENVIRONMENTS}
+    if name in found:
+        return found[name]
+    close = difflib.get_close_matches(name, found, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    msg = f"environment must be one of {', '.join(found)}, got {name!r}{hint}"
+    raise UnknownEnvironmentError(msg)

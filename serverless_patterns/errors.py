@@ -1,0 +1,28 @@
+"""The exceptions of the library, drawn as a tree.
+
+PatternsError                     all that the library raises itself
+├── PatternError                  an argument does not fit: names it, the value, what is allowed, how to mend it
+│   ├── BundlingError             a handler's code or its dependencies cannot be packed
+│   └── UnknownEnvironmentError   no environment has this name
+└── LocalRunError                 the local run cannot go on (raised by ``serverless_patterns.local`` only)
+"""
+
+
+class PatternsError(Exception):
+    """The base of all exceptions of the library: catch it to catch them all."""
+
+
+class PatternError(PatternsError, ValueError):
+    """An argument of a pattern, a building block or an environment does not fit."""
+
+
+class BundlingError(PatternError):
+    """A handler's code or its dependencies cannot be packed for Lambda."""
+
+
+class UnknownEnvironmentError(PatternError):
+    """No environment has this name."""
+
+
+class LocalRunError(PatternsError):
+    """The local run cannot go on; the message says what to do."""

@@ -1,0 +1,111 @@
+"""Operations: how a pattern is run - retention, backups, logs, capacity - apart from what it does.
+
+A pattern takes ``operations=`` and reads these values; it never asks which environment it is in. The defaults are the
+careful ones: a construct that is used without operations keeps its data.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_logs as logs
+
+from serverless_patterns.errors import PatternError
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+#: DynamoDB keeps continuous backups for 1 to 35 days.
+#: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery_Howitworks.html
+LONGEST_BACKUP_DAYS = 35
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """How much of the capacity that a pattern declares an environment gives it.
+
+    Args:
+        share: The part of the declared value, above 0 and at most 1. Default 1: as declared.
+        max_requests_per_second: The most requests per second, whatever was declared. ``None``: no such limit.
+        max_concurrency: The most concurrent executions for each event source, at least 2. ``None``: no such limit.
+
+    Raises:
+        PatternError: A value is outside its range.
+    """
+
+    share: float = 1.0
+    max_requests_per_second: int | None = None
+    max_concurrency: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not 0 < self.share <= 1:
+            msg = f"share must be above 0 and at most 1 (1 is the declared capacity), got {self.share}"
+            raise PatternError(msg)
+        if self.max_requests_per_second is not None and self.max_requests_per_second < 1:
+            msg = f"max_requests_per_second must be at least 1, or None for no limit, got {self.max_requests_per_second}"
+            raise PatternError(msg)
+        if self.max_concurrency is not None and self.max_concurrency < 2:  # noqa: PLR2004  the least that Lambda takes for SQS
+            msg = f"max_concurrency must be at least 2, or None for no limit, got {self.max_concurrency}"
+            raise PatternError(msg)
+
+    def requests_per_second(self, declared: int) -> int:
+        """The requests per second (or the burst) to set where a pattern declares this number."""
+        return _limited(declared, self.share, self.max_requests_per_second)
+
+    def concurrency(self, declared: int) -> int:
+        """The concurrent executions to set where a pattern declares this number; never below 2, the least for SQS."""
+        return max(2, _limited(declared, self.share, self.max_concurrency))
+
+
+def _limited(declared: int, share: float, most: int | None) -> int:
+    value = math.ceil(declared * share)
+    return value if most is None else min(value, most)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operations:
+    """How a pattern is run. Every value has a careful default; ``replace`` makes a copy with other ones.
+
+    Args:
+        removal_policy: What happens to data (tables, buckets) when the stack goes. Default ``RETAIN``.
+        deletion_protection: Whether a table refuses to be deleted. Default on.
+        backup_days: Days of continuous backup (point-in-time recovery), 1 to 35; ``None`` turns it off. Default 35.
+        log_retention: How long log groups keep events. Default one year.
+        log_level: The least level that handlers log. Default ``INFO``.
+        debug_sample_rate: The part of invocations that log at ``DEBUG`` all the same, 0 to 1. Default 0.01: enough to see
+            what normal looks like, cheap enough to leave on.
+        tracing: Whether functions trace actively with X-Ray. Default on.
+        capacity: How much of the declared capacity is given. Default: all of it.
+        handler_platform: What handler dependencies are packed for: ``"aws"`` (Lambda's platform, the default) or
+            ``"host"`` (this machine, for the local run, which executes handlers here).
+
+    Raises:
+        PatternError: A value is outside its range.
+    """
+
+    removal_policy: RemovalPolicy = RemovalPolicy.RETAIN
+    deletion_protection: bool = True
+    backup_days: int | None = LONGEST_BACKUP_DAYS
+    log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR
+    log_level: LogLevel = "INFO"
+    debug_sample_rate: float = 0.01
+    tracing: bool = True
+    capacity: Capacity = dataclasses.field(default_factory=Capacity)
+    handler_platform: Literal["aws", "host"] = "aws"
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.backup_days is not None and not 1 <= self.backup_days <= LONGEST_BACKUP_DAYS:
+            msg = f"backup_days must be 1 to {LONGEST_BACKUP_DAYS}, or None for no backups, got {self.backup_days}"
+            raise PatternError(msg)
+        if not 0 <= self.debug_sample_rate <= 1:
+            msg = f"debug_sample_rate must be 0 to 1 (0.01 is one invocation in a hundred), got {self.debug_sample_rate}"
+            raise PatternError(msg)
+
+    def replace(self, **changes: object) -> Operations:
+        """A copy with these values changed."""
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
