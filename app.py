@@ -1,0 +1,34 @@
+"""The CDK app of this repository: one stack for each pattern, in one environment.
+
+    cdk synth -c environment=dev [-c pattern=api_crud] [-c account=123456789012] [-c region=eu-central-1]
+
+Without an account and a region the stacks are environment-agnostic: they go where the CLI's credentials point.
+"""
+
+import aws_cdk as cdk
+
+from serverless_patterns import PatternsError, environment_named
+from serverless_patterns.catalog import CATALOG, pattern_named
+from serverless_patterns.stacks import AlertStack, PatternStack
+
+
+def define(app: cdk.App) -> None:
+    """Define the stacks that the context asks for."""
+    context = app.node.try_get_context
+    environment = environment_named(context("environment") or "dev").at(account=context("account"), region=context("region"))
+    entries = [pattern_named(context("pattern"))] if context("pattern") else CATALOG
+    alerts = None
+    if environment.alarm_actions:
+        alerts = AlertStack(app, f"{environment.name}-alerts", environment=environment).alerts
+    for entry in entries:
+        name = f"{environment.name}-{entry.name.replace('_', '-')}"
+        PatternStack(app, name, environment=environment, pattern=entry.name, define=entry.define, alerts=alerts)
+
+
+if __name__ == "__main__":
+    app = cdk.App()
+    try:
+        define(app)
+    except PatternsError as error:
+        raise SystemExit(f"error: {error}") from None
+    app.synth()

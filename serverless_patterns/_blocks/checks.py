@@ -1,0 +1,34 @@
+"""Checks of arguments, made while defining: the message names the argument, its value, what is allowed and how to mend it."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration, Token
+
+from serverless_patterns.errors import PatternError
+
+
+def check(holds: object, message: str) -> None:
+    """Raise a ``PatternError`` with this message unless the condition holds."""
+    if not holds:
+        raise PatternError(message)
+
+
+def check_one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Check that a word is one of those allowed."""
+    check(value in allowed, f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+
+
+def check_between(name: str, value: float, least: float, most: float, unit: str = "") -> None:
+    """Check that a number lies in a range, both ends included; a CDK token passes, its value is not known yet."""
+    if Token.is_unresolved(value):
+        return
+    check(least <= value <= most, f"{name} must be {least} to {most}{unit}, got {value}{unit}")
+
+
+def check_duration(name: str, value: Duration, *, least: int, most: int, why: str = "") -> None:
+    """Check that a duration lies in a range of seconds, both ends included; a token passes."""
+    if value.is_unresolved():
+        return
+    seconds = value.to_seconds()
+    reason = f" ({why})" if why else ""
+    check(least <= seconds <= most, f"{name} must be {least} to {most} s{reason}, got {seconds:g} s")

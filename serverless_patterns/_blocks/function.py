@@ -1,0 +1,103 @@
+"""HandlerFunction: the single way in which this library defines a Lambda function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from serverless_patterns._blocks import packaging
+from serverless_patterns._blocks.handler import Handler, dependency_layer
+from serverless_patterns._blocks.packaging import Package
+from serverless_patterns.operations import Operations
+
+#: MB. CPU grows with memory; at 512 MB a Python handler that waits for AWS calls is about as cheap as at 128 MB, and starts
+#: faster. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+MEMORY_SIZE = 512
+
+
+class HandlerFunction(lambda_.Function):
+    """A function with a role of its own that may write to its own log group and, traced, to X-Ray - and nothing else.
+
+    Args:
+        handler: The code and its entry.
+        description: What the function is for, in one sentence.
+        timeout: The longest an invocation may take: always set, since other limits are derived from it.
+        environment: The handler's settings.
+        operations: Logs and tracing.
+        memory_size: MB, default 512.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        handler: Handler,
+        description: str,
+        timeout: Duration,
+        environment: Mapping[str, str],
+        operations: Operations,
+        memory_size: int = MEMORY_SIZE,
+    ) -> None:
+        log_group = logs.LogGroup(
+            scope, f"{construct_id}Logs", retention=operations.log_retention, removal_policy=RemovalPolicy.DESTROY
+        )
+        role = iam.Role(
+            scope,
+            f"{construct_id}Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"Assumed by: {description}",
+        )
+        log_group.grant_write(role)
+        platform = operations.handler_platform
+
+        def define(code: lambda_.Code) -> None:
+            super(HandlerFunction, self).__init__(
+                scope,
+                construct_id,
+                code=code,
+                handler=handler.entry,
+                runtime=packaging.runtime(),
+                architecture=packaging.architecture(),
+                layers=[dependency_layer(scope, platform)] if handler.layered else None,
+                description=description,
+                timeout=timeout,
+                memory_size=memory_size,
+                environment={**_logging(scope, operations), **environment},
+                role=role,
+                log_group=log_group,
+                logging_format=lambda_.LoggingFormat.JSON,
+                application_log_level_v2=_emitted_level(operations),
+                tracing=lambda_.Tracing.ACTIVE if operations.tracing else lambda_.Tracing.DISABLED,
+            )
+
+        code = handler.for_platform(platform).code
+        if isinstance(code, Package):
+            code.define(define)
+        else:
+            define(code)
+
+
+def _logging(scope: Construct, operations: Operations) -> dict[str, str]:
+    return {
+        "POWERTOOLS_SERVICE_NAME": scope.node.id,
+        "LOG_LEVEL": operations.log_level,
+        "DEBUG_SAMPLE_RATE": f"{operations.debug_sample_rate:g}",
+    }
+
+
+def _emitted_level(operations: Operations) -> lambda_.ApplicationLogLevel:
+    """Lambda drops what is below this level, sampled or not: with sampling on, it must let DEBUG through."""
+    if operations.debug_sample_rate > 0:
+        return lambda_.ApplicationLogLevel.DEBUG
+    return {
+        "DEBUG": lambda_.ApplicationLogLevel.DEBUG,
+        "INFO": lambda_.ApplicationLogLevel.INFO,
+        "WARNING": lambda_.ApplicationLogLevel.WARN,
+        "ERROR": lambda_.ApplicationLogLevel.ERROR,
+    }[operations.log_level]

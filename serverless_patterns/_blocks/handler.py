@@ -1,0 +1,165 @@
+"""Handler: which code a function runs. The one door for user code into every pattern."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from aws_cdk import Stack
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from serverless_patterns._blocks import packaging
+from serverless_patterns._blocks.checks import check
+from serverless_patterns._blocks.packaging import Package
+from serverless_patterns.errors import BundlingError
+
+#: AWS's limit on the name of a handler. https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+LONGEST_ENTRY = 128
+
+
+@dataclass(frozen=True)
+class Handler:
+    """The code of a function and the Python function in it that Lambda calls.
+
+    Three ways to make one::
+
+        Handler.from_directory("src/orders", "app.handler", requirements="src/orders/requirements.txt")
+        Handler(lambda_.Code.from_bucket(bucket, "orders.zip"), "app.handler")
+        Handler.bundled("api_crud")  # what the patterns use when no handler is given
+
+    Args:
+        code: Any code that CDK knows, or a package that is built while synthesising.
+        entry: ``module.function``, as Lambda writes it; the module may have dots or slashes.
+        layered: Whether the function gets the layer with this library's own handler dependencies.
+
+    Raises:
+        PatternError: The entry is not of the form ``module.function``.
+    """
+
+    code: lambda_.Code | Package
+    entry: str
+    layered: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the entry."""
+        check(
+            "." in self.entry.strip(".") and len(self.entry) <= LONGEST_ENTRY,
+            f"entry must be 'module.function', at most {LONGEST_ENTRY} characters, got {self.entry!r}",
+        )
+
+    @classmethod
+    def from_directory(cls, directory: str | Path, entry: str, *, requirements: str | Path | None = None) -> Handler:
+        """Code in a folder, with its Python dependencies, packed for Lambda without Docker and on any host.
+
+        Args:
+            directory: The folder that becomes the root of the function's code. Hidden files and byte code stay out.
+            entry: ``module.function``: the module is a file in the folder, the function is defined or imported there.
+            requirements: A requirements file, best one with hashes: the wheels for Lambda's platform (arm64) go beside the
+                code. Default: none; boto3 comes with Lambda's runtime.
+
+        Raises:
+            BundlingError: The folder, the requirements file, the module or the function does not exist. While the app is
+                synthesised for a deploy: a package has no wheel for Lambda's platform.
+        """
+        folder = Path(directory).absolute()
+        if not folder.is_dir():
+            msg = f"directory must be an existing folder, got {str(directory)!r} (looked for {folder})"
+            raise BundlingError(msg)
+        lock = None if requirements is None else Path(requirements).absolute()
+        if lock is not None and not lock.is_file():
+            msg = f"requirements must be an existing file, got {str(requirements)!r} (looked for {lock})"
+            raise BundlingError(msg)
+        handler = cls(Package(root=folder, files=_relative(folder), requirements=lock), entry)
+        _check_entry(folder, entry)
+        return handler
+
+    @classmethod
+    def bundled(cls, pattern: str, *, files: Mapping[str, str] | None = None) -> Handler:
+        """The handler that comes with the library for a pattern: its own folder, what handlers share, and these files.
+
+        Args:
+            pattern: The name of the pattern, such as ``"api_crud"``.
+            files: Path below the pattern's folder -> text of a file that is added to the code.
+        """
+        root = lambda_source()
+        sources: dict[str, Path | str] = {**_relative(root, root / "shared"), **_relative(root, root / pattern)}
+        sources |= {f"{pattern}/{name}": text for name, text in (files or {}).items()}
+        return cls(Package(root=root, files=sources), f"{pattern}.handler.handler", layered=True)
+
+    def for_platform(self, platform: packaging.Platform) -> Handler:
+        """The same handler, packed for a platform."""
+        if isinstance(self.code, Package):
+            return replace(self, code=replace(self.code, platform=platform))
+        return self
+
+
+def lambda_source() -> Path:
+    """The import root of the bundled handlers: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    shipped = package / "_lambda_src"
+    return shipped if shipped.is_dir() else package.parent / "lambda_src"
+
+
+def dependency_layer(scope: Construct, platform: packaging.Platform) -> lambda_.ILayerVersion:
+    """The layer with what the bundled handlers need beyond the runtime: one for each stack, shared by its functions."""
+    stack = Stack.of(scope)
+    found = stack.node.try_find_child("HandlerDependencies")
+    if found is not None:
+        return found  # type: ignore[return-value]  only this function defines a construct of that id
+    source = lambda_source()
+    package = Package(root=source, requirements=source / "requirements.txt", into="python", platform=platform)
+    return package.define(
+        lambda code: lambda_.LayerVersion(
+            stack,
+            "HandlerDependencies",
+            code=code,
+            description="What the bundled handlers need beyond the Lambda runtime",
+            compatible_runtimes=[packaging.runtime()],
+            compatible_architectures=[packaging.architecture()],
+        )
+    )
+
+
+def _relative(root: Path, folder: Path | None = None) -> dict[str, Path | str]:
+    return {path.relative_to(root).as_posix(): path for path in packaging.files_below(folder or root)}
+
+
+def _check_entry(folder: Path, entry: str) -> None:
+    module, _, function = entry.rpartition(".")
+    base = folder / module.replace(".", "/")
+    file = next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+    if file is None:
+        msg = f"entry {entry!r} names the module {module!r}, but there is no file {base.with_suffix('.py')}"
+        raise BundlingError(msg)
+    names = _names_defined(file)
+    if function not in names and "*" not in names:
+        close = difflib.get_close_matches(function, names, n=1)
+        hint = f"; did you mean '{module}.{close[0]}'?" if close else f"; it defines {', '.join(sorted(names)) or 'nothing'}"
+        msg = f"entry {entry!r} names the function {function!r}, but {file} does not define it{hint}"
+        raise BundlingError(msg)
+
+
+def _names_defined(file: Path) -> set[str]:
+    """The names that a module binds, at any depth outside functions and classes; ``*`` where it imports all of another."""
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+    except SyntaxError as error:
+        msg = f"{file} is not valid Python: line {error.lineno}: {error.msg}"
+        raise BundlingError(msg) from error
+    names: set[str] = set()
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        for node in ast.iter_child_nodes(waiting.pop()):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                names.add(node.name)
+                continue
+            if isinstance(node, ast.alias):
+                names.add((node.asname or node.name).partition(".")[0])
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+            waiting.append(node)
+    return names

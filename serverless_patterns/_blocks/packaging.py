@@ -1,0 +1,182 @@
+"""Packing handler code and its Python dependencies for Lambda: without Docker, for Lambda's platform on any host.
+
+A ``Package`` knows what goes into an asset before anything is written, so its hash is known before anything is installed.
+CDK asks for the files only of the stacks that it deploys (its asset bundling), and not again for the same hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import aws_cdk as cdk
+import jsii
+import uv
+from aws_cdk import aws_lambda as lambda_
+
+from serverless_patterns.errors import BundlingError
+
+#: The runtime of every handler: the newest Python of Lambda for which all locked dependencies have wheels.
+#: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+PYTHON = "3.14"
+#: Lambda on Graviton costs 20 % less than on x86 for the same duration. https://aws.amazon.com/lambda/pricing/
+ARCHITECTURE = "arm64"
+#: That runtime is built on Amazon Linux 2023, which has glibc 2.34.
+#: https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html
+WHEEL_PLATFORM = "aarch64-manylinux_2_34"
+
+Platform = Literal["aws", "host"]
+Made = TypeVar("Made")
+
+
+def runtime() -> lambda_.Runtime:
+    """``PYTHON`` as CDK names it."""
+    return lambda_.Runtime.PYTHON_3_14
+
+
+def architecture() -> lambda_.Architecture:
+    """``ARCHITECTURE`` as CDK names it."""
+    return lambda_.Architecture.ARM_64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """What goes into one asset.
+
+    Args:
+        root: The folder that the code comes from; the asset's source, as CDK shows it.
+        files: Path inside the asset -> the file that is copied there, or its text.
+        requirements: A requirements file; what it names is installed into the asset.
+        into: The folder inside the asset that packages are installed into; ``"python"`` in a layer.
+        platform: ``"aws"`` installs for Lambda's platform, ``"host"`` for this machine.
+    """
+
+    root: Path
+    files: Mapping[str, Path | str] = field(default_factory=dict)
+    requirements: Path | None = None
+    into: str = "."
+    platform: Platform = "aws"
+
+    def fingerprint(self) -> str:
+        """A hash of what decides the content: names, files, requirements, platform."""
+        digest = hashlib.sha256()
+        for name, source in sorted(self.files.items()):
+            content = source.encode() if isinstance(source, str) else source.read_bytes()
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+        if self.requirements is not None:
+            digest.update(f"{self.into}\0{_dependencies_key(self.requirements, self.platform)}".encode())
+        return digest.hexdigest()
+
+    def write(self, folder: Path) -> None:
+        """Write the files and the installed packages into a folder."""
+        if self.requirements is not None:
+            shutil.copytree(installed(self.requirements, self.platform), folder / self.into, dirs_exist_ok=True)
+        for name, source in self.files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(source, str):
+                path.write_text(source, encoding="utf-8")
+            else:
+                shutil.copyfile(source, path)
+
+    def define(self, make: Callable[[lambda_.Code], Made]) -> Made:
+        """Make a construct of this package. What goes wrong while packing is raised as it is, not wrapped by jsii."""
+        bundling = _Bundling(self)
+        options = cdk.BundlingOptions(image=cdk.DockerImage.from_registry("never-used"), local=bundling)
+        code = lambda_.Code.from_asset(str(self.root), asset_hash=self.fingerprint(), bundling=options)
+        try:
+            return make(code)
+        except RuntimeError:
+            if bundling.error is not None:
+                raise bundling.error from None
+            raise
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """The files of a folder, sorted, without byte code and hidden ones."""
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
+        if path.is_file() and not hidden and path.suffix != ".pyc":
+            yield path
+
+
+def installed(requirements: Path, platform: Platform) -> Path:
+    """The folder with these requirements installed: made once for each lock and platform, then taken from the user's cache.
+
+    Raises:
+        BundlingError: A package has no wheel for the platform, a hash differs, or the index cannot be reached.
+    """
+    folder = cache_folder() / "dependencies" / _dependencies_key(requirements, platform)
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+            _install(requirements, platform, Path(scratch) / "made")
+            _publish(Path(scratch) / "made", folder)
+    return folder
+
+
+def cache_folder() -> Path:
+    """Where things that are made once are kept: ``$XDG_CACHE_HOME`` or ``~/.cache``, below ``serverless-patterns``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "serverless-patterns"
+
+
+def _dependencies_key(requirements: Path, platform: Platform) -> str:
+    target = " ".join(_target(platform))
+    return hashlib.sha256(f"{target}\0".encode() + requirements.read_bytes()).hexdigest()
+
+
+def _target(platform: Platform) -> list[str]:
+    if platform == "aws":
+        return ["--python-platform", WHEEL_PLATFORM, "--python-version", PYTHON]
+    return ["--python", f"{sys.version_info.major}.{sys.version_info.minor}"]
+
+
+def _install(requirements: Path, platform: Platform, folder: Path) -> None:
+    """Install wheels only: a source distribution would be built for this host, whatever the target is."""
+    target = _target(platform) if platform == "aws" else ["--python", sys.executable]
+    command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--only-binary", ":all:", "--no-compile-bytecode"]
+    command += [*target, "--target", str(folder), "--requirements", str(requirements)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own arguments
+    if result.returncode != 0:
+        where = f"Lambda (Python {PYTHON}, {ARCHITECTURE})" if platform == "aws" else "this machine"
+        msg = (
+            f"requirements {str(requirements)!r} cannot be installed for {where}: every package needs a wheel for it.\n"
+            f"{result.stderr.strip()}"
+        )
+        raise BundlingError(msg)
+    (folder / ".lock").unlink(missing_ok=True)
+
+
+def _publish(made: Path, folder: Path) -> None:
+    """Move a finished folder to its place in one step; another process may have been first with the same content."""
+    try:
+        made.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise
+
+
+@jsii.implements(cdk.ILocalBundling)
+class _Bundling:
+    """Called by CDK when it wants the files of a package."""
+
+    def __init__(self, package: Package) -> None:
+        self.package = package
+        self.error: BundlingError | None = None
+
+    def try_bundle(self, output_dir: str, _options: cdk.BundlingOptions) -> bool:
+        """Write the package; ``True`` says that Docker is not needed."""
+        try:
+            self.package.write(Path(output_dir))
+        except BundlingError as error:
+            self.error = error
+            raise
+        return True

@@ -1,0 +1,83 @@
+"""Checks of the JSON Schema that describes a resource, made while defining: a mistake in it would only show at run time."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from aws_cdk import Token
+
+from serverless_patterns._blocks.checks import check
+
+TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
+
+
+def resource_schema(schema: Mapping[str, object], *, reserved: Sequence[str]) -> dict[str, object]:
+    """The checked schema, closed: fields that it does not name are refused unless it says otherwise.
+
+    Args:
+        schema: A JSON Schema (draft 2020-12) of an object.
+        reserved: Properties that belong to the server.
+
+    Raises:
+        PatternError: The schema is not one of an object, contradicts itself, or claims a property of the server.
+    """
+    check(isinstance(schema, Mapping), f"schema must be a JSON Schema as a dict, got {type(schema).__name__}")
+    try:
+        text = json.dumps(schema, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        check(holds=False, message=f"schema must hold JSON values only: {error}")
+    check(not Token.is_unresolved(text), "schema must not hold CDK tokens: it is packed into the handler's code")
+    check(schema.get("type") == "object", f"schema must have type 'object', got {schema.get('type')!r}")
+    properties = schema.get("properties")
+    check(isinstance(properties, Mapping) and properties, "schema must name the fields of the resource under 'properties'")
+    _check_reserved(schema, reserved)
+    for place, part in _parts(schema, "schema"):
+        _check_part(place, part)
+    return {"additionalProperties": False, **schema}
+
+
+def _check_reserved(schema: Mapping[str, object], reserved: Sequence[str]) -> None:
+    properties: Mapping[str, object] = schema["properties"]  # type: ignore[assignment]  checked before
+    taken = sorted(set(properties) & set(reserved))
+    check(not taken, f"schema must not have the properties {', '.join(taken)}: the server sets them; choose other names")
+    identity = properties.get("id")
+    check(
+        identity is None or (isinstance(identity, Mapping) and identity.get("type") == "string"),
+        f"schema: the property 'id' is the key of the table and must have type 'string', got {identity!r}",
+    )
+
+
+def _check_part(place: str, part: Mapping[str, object]) -> None:
+    kinds = part.get("type", [])
+    for kind in [kinds] if isinstance(kinds, str) else kinds:  # type: ignore[attr-defined]
+        check(kind in TYPES, f"{place}: type must be one of {', '.join(TYPES)}, got {kind!r}")
+    reference = part.get("$ref", "#")
+    check(str(reference).startswith("#"), f"{place}: $ref must point into the schema itself ('#/...'), got {reference!r}")
+    required = part.get("required", [])
+    check(isinstance(required, list), f"{place}: required must be a list of property names, got {required!r}")
+    members = part.get("properties")
+    if isinstance(members, Mapping) and part.get("additionalProperties") is False:
+        unknown = [name for name in required if name not in members]  # type: ignore[attr-defined]
+        check(not unknown, f"{place}: required names {', '.join(map(repr, unknown))}, which properties does not have")
+    if "pattern" in part:
+        try:
+            re.compile(str(part["pattern"]))
+        except re.error as error:
+            check(holds=False, message=f"{place}: pattern {part['pattern']!r} is no regular expression: {error}")
+
+
+def _parts(schema: object, place: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """The schema and all schemas in it, each with its place."""
+    if not isinstance(schema, Mapping):
+        return
+    yield place, schema
+    for key in ("properties", "patternProperties", "$defs", "dependentSchemas"):
+        for name, sub in (schema.get(key) or {}).items():  # type: ignore[attr-defined]
+            yield from _parts(sub, f"{place}.{key}.{name}")
+    for key in ("allOf", "anyOf", "oneOf", "prefixItems"):
+        for number, sub in enumerate(schema.get(key) or []):  # type: ignore[arg-type]
+            yield from _parts(sub, f"{place}.{key}[{number}]")
+    for key in ("items", "not", "if", "then", "else", "contains", "additionalProperties", "propertyNames"):
+        yield from _parts(schema.get(key), f"{place}.{key}")

@@ -1,0 +1,199 @@
+"""The edge as API Gateway REST API: for WAF, API keys with a usage plan, and request models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aws_cdk import Duration, Names, RemovalPolicy
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from serverless_patterns._blocks.checks import check
+from serverless_patterns._blocks.edge import (
+    ACCESS_LOG_FIELDS,
+    CORS_REQUEST_HEADERS,
+    CORS_RESPONSE_HEADERS,
+    Authorization,
+    Cors,
+    Edge,
+    Route,
+    Throttle,
+    UsagePlan,
+)
+from serverless_patterns._blocks.request_model import draft4
+from serverless_patterns.operations import Operations
+
+STAGE = "v1"
+
+
+def rest_edge(
+    scope: Construct,
+    *,
+    function: lambda_.IFunction,
+    routes: Sequence[Route],
+    authorization: Authorization,
+    cors: Cors | None,
+    throttle: Throttle,
+    usage_plan: UsagePlan | None,
+    body_schema: Mapping[str, object] | None,
+    operations: Operations,
+) -> Edge:
+    """Define a REST API that sends these routes to the function, and refuses bodies that do not fit the schema.
+
+    Its access log needs the CloudWatch role of API Gateway, which is one for an account and region: whoever owns the account
+    sets it once. A stack that set it would break the logs of all others when it goes, so none here does.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
+    """
+    access_log = logs.LogGroup(
+        scope, "ApiAccessLog", retention=operations.log_retention, removal_policy=RemovalPolicy.DESTROY
+    )
+    api = apigateway.RestApi(
+        scope,
+        "Api",
+        # Its metrics have the name as their only dimension: two APIs of the same name would share their alarms.
+        rest_api_name=Names.unique_resource_name(scope, max_length=128),
+        cloud_watch_role=False,
+        endpoint_types=[apigateway.EndpointType.REGIONAL],
+        deploy_options=_stage(access_log, throttle, operations),
+        default_cors_preflight_options=None if cors is None else _preflight(cors, routes),
+    )
+    _add_gateway_responses(api, cors)
+    method = _MethodOptions(api, authorization, usage_plan, body_schema)
+    # One permission for the API, not two for each route: there is one function behind all of them.
+    integration = apigateway.LambdaIntegration(function, scope_permission_to_method=False)
+    for route in routes:
+        api.root.resource_for_path(route.path).add_method(route.method, integration, **method.of(route))
+    if usage_plan is not None:
+        _add_usage_plan(api, usage_plan, operations)
+    minute = Duration.minutes(1)
+    return Edge(
+        kind="rest",
+        api=api,
+        api_id=api.rest_api_id,
+        stage=STAGE,
+        url=api.url.rstrip("/"),
+        stage_arn=api.arn_for_execute_api(stage=STAGE).removesuffix("/*/*"),
+        access_log=access_log,
+        requests=api.metric_count(period=minute),
+        server_errors=api.metric_server_error(period=minute),
+        latency=api.metric_latency(period=minute, statistic="p99"),
+    )
+
+
+class _MethodOptions:
+    """What is said for each method: authorization, API key, and the model of its body."""
+
+    def __init__(
+        self,
+        api: apigateway.RestApi,
+        authorization: Authorization,
+        usage_plan: UsagePlan | None,
+        body_schema: Mapping[str, object] | None,
+    ) -> None:
+        self._common = {"api_key_required": usage_plan is not None, **_authorization(api, authorization)}
+        self._body: dict[str, Any] = {}
+        if body_schema is not None:
+            model = apigateway.CfnModel(
+                api,
+                "Body",
+                rest_api_id=api.rest_api_id,
+                content_type="application/json",
+                schema={"$schema": "http://json-schema.org/draft-04/schema#", **draft4(body_schema)},
+            )
+            self._body = {
+                "request_models": {"application/json": apigateway.Model.from_model_name(api, "BodyModel", model.ref)},
+                "request_validator": api.add_request_validator("BodyValidator", validate_request_body=True),
+            }
+
+    def of(self, route: Route) -> dict[str, Any]:
+        """The keyword arguments of ``add_method``."""
+        return {**self._common, **(self._body if route.method in {"POST", "PUT"} else {})}
+
+
+def _authorization(api: apigateway.RestApi, authorization: Authorization) -> dict[str, Any]:
+    check(
+        authorization.kind != "jwt",
+        "authorization: a REST API verifies tokens of a Cognito user pool only; use Authorization.cognito(user_pool, "
+        "clients=[...]), or api_kind='http', which verifies those of any issuer",
+    )
+    if authorization.kind == "iam":
+        return {"authorization_type": apigateway.AuthorizationType.IAM}
+    if authorization.user_pool is None:
+        return {"authorization_type": apigateway.AuthorizationType.NONE}
+    authorizer = apigateway.CognitoUserPoolsAuthorizer(api, "Authorizer", cognito_user_pools=[authorization.user_pool])
+    return {
+        "authorization_type": apigateway.AuthorizationType.COGNITO,
+        "authorizer": authorizer,
+        "authorization_scopes": list(authorization.scopes) or None,
+    }
+
+
+def _stage(access_log: logs.ILogGroup, throttle: Throttle, operations: Operations) -> apigateway.StageOptions:
+    fields = {**ACCESS_LOG_FIELDS, "route": "$context.httpMethod $context.resourcePath"}
+    return apigateway.StageOptions(
+        stage_name=STAGE,
+        throttling_rate_limit=operations.capacity.requests_per_second(throttle.rate),
+        throttling_burst_limit=operations.capacity.requests_per_second(throttle.burst),
+        access_log_destination=apigateway.LogGroupLogDestination(access_log),
+        access_log_format=apigateway.AccessLogFormat.custom(json.dumps(fields)),
+        tracing_enabled=operations.tracing,
+    )
+
+
+def _preflight(cors: Cors, routes: Sequence[Route]) -> apigateway.CorsOptions:
+    check(
+        len(cors.allow_origins) == 1,
+        f"allow_origins must be one origin for api_kind='rest' (its own error answers carry a fixed one), "
+        f"got {list(cors.allow_origins)}; api_kind='http' takes several",
+    )
+    return apigateway.CorsOptions(
+        allow_origins=list(cors.allow_origins),
+        allow_methods=sorted({route.method for route in routes}),
+        allow_headers=list(CORS_REQUEST_HEADERS),
+        expose_headers=list(CORS_RESPONSE_HEADERS),
+        allow_credentials=cors.allow_credentials,
+        max_age=cors.max_age or Duration.hours(1),
+    )
+
+
+def _add_gateway_responses(api: apigateway.RestApi, cors: Cors | None) -> None:
+    """Errors that API Gateway answers itself: problem details as the handler's, with the CORS headers, without a reason that tells too much."""
+    headers: dict[str, str] = {"Content-Type": "'application/problem+json'"}
+    if cors is not None:
+        headers["Access-Control-Allow-Origin"] = f"'{cors.allow_origins[0]}'"
+        if cors.allow_credentials:
+            headers["Access-Control-Allow-Credentials"] = "'true'"
+    for construct_id, kind, detail in (
+        ("BadBody", apigateway.ResponseType.BAD_REQUEST_BODY, "$context.error.validationErrorString"),
+        ("ClientError", apigateway.ResponseType.DEFAULT_4_XX, "$context.error.message"),
+        ("ServerError", apigateway.ResponseType.DEFAULT_5_XX, "$context.error.message"),
+    ):
+        api.add_gateway_response(
+            construct_id,
+            type=kind,
+            response_headers=headers,
+            templates={"application/json": _problem(detail)},
+        )
+
+
+def _problem(detail: str) -> str:
+    return json.dumps({"type": "about:blank", "title": "Request refused", "detail": detail, "request_id": "$context.requestId"})
+
+
+def _add_usage_plan(api: apigateway.RestApi, usage_plan: UsagePlan, operations: Operations) -> None:
+    plan = api.add_usage_plan(
+        "UsagePlan",
+        throttle=apigateway.ThrottleSettings(
+            rate_limit=operations.capacity.requests_per_second(usage_plan.throttle.rate),
+            burst_limit=operations.capacity.requests_per_second(usage_plan.throttle.burst),
+        ),
+        quota=None
+        if usage_plan.requests_per_day is None
+        else apigateway.QuotaSettings(limit=usage_plan.requests_per_day, period=apigateway.Period.DAY),
+    )
+    plan.add_api_stage(stage=api.deployment_stage)
+    plan.add_api_key(api.add_api_key("ApiKey"))

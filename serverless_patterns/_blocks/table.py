@@ -1,0 +1,78 @@
+"""The table of a pattern: defined with these options, or brought by the user."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from serverless_patterns.operations import Operations
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """How a pattern's own table is defined, beyond the key that the pattern needs.
+
+    Args:
+        time_to_live_attribute: A number attribute with the epoch second at which DynamoDB may delete an item. Default: none.
+        stream: What the table's stream shows of each change. Default: no stream.
+        global_secondary_indexes: For your own queries; the bundled handler reads by key only.
+        encryption_key: A customer managed key, about 1 USD a month plus requests. Default: DynamoDB's own key, free.
+    """
+
+    time_to_live_attribute: str | None = None
+    stream: dynamodb.StreamViewType | None = None
+    global_secondary_indexes: Sequence[dynamodb.GlobalSecondaryIndexPropsV2] = ()
+    encryption_key: kms.IKey | None = None
+
+
+def keyed_table(scope: Construct, construct_id: str, *, options: TableOptions, operations: Operations) -> dynamodb.TableV2:
+    """A table with the string partition key ``id``: on demand, backed up and protected as the operations say."""
+    key = options.encryption_key
+    return dynamodb.TableV2(
+        scope,
+        construct_id,
+        partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
+        billing=dynamodb.Billing.on_demand(),
+        time_to_live_attribute=options.time_to_live_attribute,
+        dynamo_stream=options.stream,
+        global_secondary_indexes=list(options.global_secondary_indexes) or None,
+        encryption=dynamodb.TableEncryptionV2.dynamo_owned_key()
+        if key is None
+        else dynamodb.TableEncryptionV2.customer_managed_key(key),
+        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+            point_in_time_recovery_enabled=operations.backup_days is not None, recovery_period_in_days=operations.backup_days
+        ),
+        deletion_protection=operations.deletion_protection,
+        removal_policy=operations.removal_policy,
+    )
+
+
+def transient_table(scope: Construct, construct_id: str, *, time_to_live_attribute: str, operations: Operations) -> dynamodb.TableV2:
+    """A table whose items live for hours: worth nothing without the stack, so it always goes with it."""
+    return keyed_table(
+        scope,
+        construct_id,
+        options=TableOptions(time_to_live_attribute=time_to_live_attribute),
+        operations=operations.replace(removal_policy=RemovalPolicy.DESTROY, deletion_protection=False),
+    )
+
+
+def grant_key_use(key: kms.IKey | None, grantee: iam.IGrantable) -> None:
+    """Let a principal reach a table through the customer managed key that encrypts it.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+    """
+    if key is not None:
+        key.grant(grantee, "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey")
+
+
+def grant(grantee: iam.IGrantable, table: dynamodb.ITable, *actions: str) -> None:
+    """Allow these actions on the table alone: CDK's own ``grant`` adds its indexes."""
+    names = [f"dynamodb:{action}" for action in actions]
+    iam.Grant.add_to_principal(grantee=grantee, actions=names, resource_arns=[table.table_arn])

@@ -1,0 +1,74 @@
+"""Every pattern, one entry each, and what any pattern offers."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from serverless_patterns._blocks.alarms import Alerts
+from serverless_patterns.api_crud import ApiCrud
+from serverless_patterns.errors import PatternError
+from serverless_patterns.operations import Operations
+
+
+class Pattern(Protocol):
+    """What any pattern offers to the stack that it is in."""
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """What a stack shows after a deploy, by its stable name."""
+
+    def add_alarms(self, alerts: Alerts) -> list[cloudwatch.Alarm]:
+        """Define the alarms of the pattern."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One pattern of the catalogue.
+
+    Attributes:
+        name: The one word that names it everywhere: module, handler folder, tests, docs page.
+        flow: The boxes of its diagram in the order in which an event travels.
+        define: Defines the instance that this repository deploys.
+    """
+
+    name: str
+    flow: str
+    define: Callable[[Construct, Operations], Pattern]
+
+
+def _products(scope: Construct, operations: Operations) -> ApiCrud:
+    schema = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "minLength": 1, "maxLength": 200},
+            "price": {"type": "number", "minimum": 0},
+            "tags": {"type": "array", "items": {"type": "string", "maxLength": 50}, "maxItems": 20},
+            "description": {"type": "string", "maxLength": 10_000},
+        },
+        "required": ["name", "price"],
+    }
+    return ApiCrud(scope, "Products", resource="products", schema=schema, operations=operations)
+
+
+CATALOG: tuple[Entry, ...] = (Entry(name="api_crud", flow="client -> HTTP API -> function -> table", define=_products),)
+
+
+def pattern_named(name: str) -> Entry:
+    """The entry of this name.
+
+    Raises:
+        PatternError: There is none; the message lists the names that there are.
+    """
+    found = {entry.name: entry for entry in CATALOG}
+    if name not in found:
+        close = difflib.get_close_matches(name, found, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        msg = f"pattern must be one of {', '.join(found)}, got {name!r}{hint}"
+        raise PatternError(msg)
+    return found[name]

@@ -1,0 +1,58 @@
+"""PatternStack: one pattern in one environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from aws_cdk import CfnOutput, Stack, Tags
+from constructs import Construct
+
+from serverless_patterns._blocks.alarms import Alerts
+from serverless_patterns.catalog import Pattern
+from serverless_patterns.environments import Environment
+from serverless_patterns.operations import Operations
+
+
+class PatternStack(Stack):
+    """A stack with one pattern: its tags, alarms and outputs, and what the environment says about it.
+
+    Example::
+
+        PatternStack(app, "prod-users", environment=PROD, pattern="api_crud", define=lambda scope, operations:
+            ApiCrud(scope, "Users", resource="users", schema=USER, operations=operations))
+
+    Args:
+        environment: Where it is deployed and how it is run.
+        pattern: The name of the pattern, for the tag ``Pattern``.
+        define: Defines the pattern in this stack.
+        alerts: The topics that alarms notify. Default: none.
+        service: The tag ``Service``: which product this belongs to.
+        tags: Your tags, beside Service, Environment, Pattern and ManagedBy.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        pattern: str,
+        define: Callable[[Construct, Operations], Pattern],
+        alerts: Alerts | None = None,
+        service: str = "serverless-patterns",
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            env=environment.cdk_environment,
+            termination_protection=environment.termination_protection,
+            description=f"{pattern} in {environment.name}",
+        )
+        self.pattern = define(self, environment.operations)
+        self.alarms = self.pattern.add_alarms(alerts if alerts and environment.alarm_actions else Alerts())
+        for name, value in self.pattern.outputs.items():
+            CfnOutput(self, name, value=value)
+        own = {"Service": service, "Environment": environment.name, "Pattern": pattern, "ManagedBy": "cdk"}
+        for name, value in {**own, **(tags or {})}.items():
+            Tags.of(self).add(name, value)
