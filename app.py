@@ -5,6 +5,8 @@
 Without an account and a region the stacks are environment-agnostic: they go where the CLI's credentials point.
 """
 
+import sys
+
 import aws_cdk as cdk
 
 from serverless_patterns import PatternsError, environment_named
@@ -30,5 +32,5 @@ if __name__ == "__main__":
     try:
         define(app)
     except PatternsError as error:
-        raise SystemExit(f"error: {error}") from None
+        sys.exit(f"error: {error}")
     app.synth()

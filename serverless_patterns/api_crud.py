@@ -16,7 +16,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from serverless_patterns._blocks.alarms import Alerts, AlarmSet, rate_of
+from serverless_patterns._blocks.alarms import AlarmSet, Alerts, rate_of
 from serverless_patterns._blocks.checks import check, check_duration, check_one_of
 from serverless_patterns._blocks.edge import INTEGRATION_LIMIT, ApiKind, Authorization, Cors, Route, Throttle, UsagePlan
 from serverless_patterns._blocks.function import HandlerFunction
@@ -36,8 +36,9 @@ MAX_BODY_BYTES = 256 * 1024
 IDEMPOTENCY_TTL = 24 * 60 * 60
 SERVER_OWNED = ("created_at", "updated_at", "etag")
 SCHEMA_FILE = "schema.json"
-#: What the handler does with the table: the permissions that it gets, and the dimension of the table's alarms.
-ACTIONS = ("GetItem", "PutItem", "DeleteItem", "Scan")
+#: What the handler does with each table: its permissions, and the dimensions of the alarms.
+TABLE_ACTIONS = ("GetItem", "PutItem", "DeleteItem", "Scan")
+IDEMPOTENCY_ACTIONS = ("GetItem", "PutItem")
 
 
 class ApiCrud(Construct):
@@ -97,9 +98,9 @@ class ApiCrud(Construct):
         operations = operations or Operations()
         options = TableOptions() if table is None else table
 
-        self._table = options
-        if isinstance(options, TableOptions):
-            self._table = keyed_table(self, "Table", options=options, operations=operations)
+        self._table: dynamodb.ITable = (
+            keyed_table(self, "Table", options=options, operations=operations) if isinstance(options, TableOptions) else options
+        )
         self._idempotency_table = transient_table(
             self, "IdempotencyTable", time_to_live_attribute="expires_at", operations=operations
         )
@@ -112,8 +113,8 @@ class ApiCrud(Construct):
             environment=self._settings(resource, options, cors if api_kind == "rest" else None),
             operations=operations,
         )
-        grant(self._function, self._table, *ACTIONS)
-        grant(self._function, self._idempotency_table, "GetItem", "PutItem")
+        grant(self._function, self._table, *TABLE_ACTIONS)
+        grant(self._function, self._idempotency_table, *IDEMPOTENCY_ACTIONS)
         if isinstance(options, TableOptions):
             grant_key_use(options.encryption_key, self._function)
 
@@ -205,7 +206,8 @@ class ApiCrud(Construct):
             description=f"One answer in a hundred takes over half of the API's limit. First: {tail}",
         )
         alarms.add_function(self._function, timeout=self._timeout)
-        alarms.add_table(self._table, ACTIONS)
+        alarms.add_table("Table", self._table, TABLE_ACTIONS)
+        alarms.add_table("IdempotencyTable", self._idempotency_table, IDEMPOTENCY_ACTIONS)
         return alarms.alarms
 
     def _settings(self, resource: str, options: dynamodb.ITable | TableOptions, cors: Cors | None) -> dict[str, str]:

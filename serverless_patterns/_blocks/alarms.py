@@ -126,7 +126,7 @@ class AlarmSet:
             description=f"One invocation in a hundred takes over 80 % of the timeout: a slow dependency. First: {logs}",
         )
 
-    def add_table(self, table: dynamodb.ITable, actions: Sequence[str]) -> None:
+    def add_table(self, name: str, table: dynamodb.ITable, actions: Sequence[str]) -> None:
         """The alarms of a table: throttled requests and errors of DynamoDB itself, for the operations that are used.
 
         Both metrics exist only with the dimension ``Operation``.
@@ -135,7 +135,7 @@ class AlarmSet:
         minute = Duration.minutes(1)
         operations = [OPERATIONS[action] for action in actions]
         self.add(
-            "TableThrottles",
+            f"{name}Throttles",
             table.metric_throttled_requests_for_operations(operations=operations, period=minute),
             tier="critical",
             threshold=1,
@@ -146,7 +146,7 @@ class AlarmSet:
             ),
         )
         self.add(
-            "TableSystemErrors",
+            f"{name}SystemErrors",
             table.metric_system_errors_for_operations(operations=operations, period=minute),
             tier="critical",
             threshold=1,

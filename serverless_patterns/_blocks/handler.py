@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from aws_cdk import Stack
 from aws_cdk import aws_lambda as lambda_
@@ -109,7 +110,7 @@ def dependency_layer(scope: Construct, platform: packaging.Platform) -> lambda_.
     stack = Stack.of(scope)
     found = stack.node.try_find_child("HandlerDependencies")
     if found is not None:
-        return found  # type: ignore[return-value]  only this function defines a construct of that id
+        return cast(lambda_.ILayerVersion, found)  # only this function defines a construct of that id
     source = lambda_source()
     package = Package(root=source, requirements=source / "requirements.txt", into="python", platform=platform)
     return package.define(

@@ -46,9 +46,7 @@ def http_edge(
         create_default_stage=False,
         cors_preflight=None if cors is None else _cors(cors, routes),
     )
-    access_log = logs.LogGroup(
-        scope, "ApiAccessLog", retention=operations.log_retention, removal_policy=RemovalPolicy.DESTROY
-    )
+    access_log = logs.LogGroup(scope, "ApiAccessLog", retention=operations.log_retention, removal_policy=RemovalPolicy.DESTROY)
     stage = apigatewayv2.HttpStage(
         scope,
         "ApiStage",
@@ -126,6 +124,4 @@ def _authorizer(authorization: Authorization) -> apigatewayv2.IHttpRouteAuthoriz
         return authorizers.HttpUserPoolAuthorizer(
             "Authorizer", authorization.user_pool, user_pool_clients=list(authorization.clients)
         )
-    return authorizers.HttpJwtAuthorizer(
-        "Authorizer", str(authorization.issuer), jwt_audience=list(authorization.audience)
-    )
+    return authorizers.HttpJwtAuthorizer("Authorizer", str(authorization.issuer), jwt_audience=list(authorization.audience))

@@ -172,7 +172,7 @@ class _Bundling:
         self.package = package
         self.error: BundlingError | None = None
 
-    def try_bundle(self, output_dir: str, _options: cdk.BundlingOptions) -> bool:
+    def try_bundle(self, output_dir: str, *_options: object, **_more: object) -> bool:
         """Write the package; ``True`` says that Docker is not needed."""
         try:
             self.package.write(Path(output_dir))

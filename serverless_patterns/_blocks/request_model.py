@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 #: Keywords that mean the same in draft 4, the one that API Gateway knows, and in draft 2020-12. Patterns are not among them:
 #: API Gateway's regular expressions are Java's.
@@ -13,7 +14,7 @@ SAME = (
 )  # fmt: skip
 
 
-def draft4(schema: object) -> object:
+def draft4(schema: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON value
     """The part of a schema that draft 4 can say, never stricter than the schema.
 
     What it cannot say is left out, and so is what would refuse more once something under it is left out (``not``;
@@ -21,7 +22,7 @@ def draft4(schema: object) -> object:
     """
     if not isinstance(schema, Mapping) or "$ref" in schema:
         return {}
-    model: dict[str, object] = {key: schema[key] for key in SAME if key in schema}
+    model: dict[str, Any] = {key: schema[key] for key in SAME if key in schema}
     model |= _exclusive_bounds(schema)
     model |= _of_members(schema)
     if "items" in schema and "prefixItems" not in schema and schema["items"] is not False:
@@ -36,10 +37,10 @@ def draft4(schema: object) -> object:
     return model
 
 
-def _of_members(schema: Mapping[str, object]) -> dict[str, object]:
+def _of_members(schema: Mapping[str, Any]) -> dict[str, Any]:
     members = schema.get("properties")
     others = schema.get("additionalProperties")
-    model: dict[str, object] = {}
+    model: dict[str, Any] = {}
     if isinstance(members, Mapping):
         model["properties"] = {name: draft4(sub) for name, sub in members.items()}
     if others is not None and "patternProperties" not in schema:
@@ -47,9 +48,9 @@ def _of_members(schema: Mapping[str, object]) -> dict[str, object]:
     return model
 
 
-def _exclusive_bounds(schema: Mapping[str, object]) -> dict[str, object]:
+def _exclusive_bounds(schema: Mapping[str, Any]) -> dict[str, Any]:
     """In draft 4 an exclusive bound is a switch beside the bound."""
-    model: dict[str, object] = {}
+    model: dict[str, Any] = {}
     for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         if exclusive in schema and bound not in schema:
             model |= {bound: schema[exclusive], exclusive: True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from aws_cdk import Token
 
@@ -13,7 +14,7 @@ from serverless_patterns._blocks.checks import check
 TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
-def resource_schema(schema: Mapping[str, object], *, reserved: Sequence[str]) -> dict[str, object]:
+def resource_schema(schema: Mapping[str, Any], *, reserved: Sequence[str]) -> dict[str, Any]:
     """The checked schema, closed: fields that it does not name are refused unless it says otherwise.
 
     Args:
@@ -38,8 +39,8 @@ def resource_schema(schema: Mapping[str, object], *, reserved: Sequence[str]) ->
     return {"additionalProperties": False, **schema}
 
 
-def _check_reserved(schema: Mapping[str, object], reserved: Sequence[str]) -> None:
-    properties: Mapping[str, object] = schema["properties"]  # type: ignore[assignment]  checked before
+def _check_reserved(schema: Mapping[str, Any], reserved: Sequence[str]) -> None:
+    properties = schema["properties"]
     taken = sorted(set(properties) & set(reserved))
     check(not taken, f"schema must not have the properties {', '.join(taken)}: the server sets them; choose other names")
     identity = properties.get("id")
@@ -49,9 +50,9 @@ def _check_reserved(schema: Mapping[str, object], reserved: Sequence[str]) -> No
     )
 
 
-def _check_part(place: str, part: Mapping[str, object]) -> None:
+def _check_part(place: str, part: Mapping[str, Any]) -> None:
     kinds = part.get("type", [])
-    for kind in [kinds] if isinstance(kinds, str) else kinds:  # type: ignore[attr-defined]
+    for kind in [kinds] if isinstance(kinds, str) else kinds:
         check(kind in TYPES, f"{place}: type must be one of {', '.join(TYPES)}, got {kind!r}")
     reference = part.get("$ref", "#")
     check(str(reference).startswith("#"), f"{place}: $ref must point into the schema itself ('#/...'), got {reference!r}")
@@ -59,7 +60,7 @@ def _check_part(place: str, part: Mapping[str, object]) -> None:
     check(isinstance(required, list), f"{place}: required must be a list of property names, got {required!r}")
     members = part.get("properties")
     if isinstance(members, Mapping) and part.get("additionalProperties") is False:
-        unknown = [name for name in required if name not in members]  # type: ignore[attr-defined]
+        unknown = [name for name in required if name not in members]
         check(not unknown, f"{place}: required names {', '.join(map(repr, unknown))}, which properties does not have")
     if "pattern" in part:
         try:
@@ -68,16 +69,16 @@ def _check_part(place: str, part: Mapping[str, object]) -> None:
             check(holds=False, message=f"{place}: pattern {part['pattern']!r} is no regular expression: {error}")
 
 
-def _parts(schema: object, place: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+def _parts(schema: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:  # noqa: ANN401  any JSON value
     """The schema and all schemas in it, each with its place."""
     if not isinstance(schema, Mapping):
         return
     yield place, schema
     for key in ("properties", "patternProperties", "$defs", "dependentSchemas"):
-        for name, sub in (schema.get(key) or {}).items():  # type: ignore[attr-defined]
+        for name, sub in (schema.get(key) or {}).items():
             yield from _parts(sub, f"{place}.{key}.{name}")
     for key in ("allOf", "anyOf", "oneOf", "prefixItems"):
-        for number, sub in enumerate(schema.get(key) or []):  # type: ignore[arg-type]
+        for number, sub in enumerate(schema.get(key) or []):
             yield from _parts(sub, f"{place}.{key}[{number}]")
     for key in ("items", "not", "if", "then", "else", "contains", "additionalProperties", "propertyNames"):
         yield from _parts(schema.get(key), f"{place}.{key}")

@@ -48,9 +48,7 @@ def rest_edge(
     sets it once. A stack that set it would break the logs of all others when it goes, so none here does.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
     """
-    access_log = logs.LogGroup(
-        scope, "ApiAccessLog", retention=operations.log_retention, removal_policy=RemovalPolicy.DESTROY
-    )
+    access_log = logs.LogGroup(scope, "ApiAccessLog", retention=operations.log_retention, removal_policy=RemovalPolicy.DESTROY)
     api = apigateway.RestApi(
         scope,
         "Api",
@@ -161,7 +159,7 @@ def _preflight(cors: Cors, routes: Sequence[Route]) -> apigateway.CorsOptions:
 
 
 def _add_gateway_responses(api: apigateway.RestApi, cors: Cors | None) -> None:
-    """Errors that API Gateway answers itself: problem details as the handler's, with the CORS headers, without a reason that tells too much."""
+    """The errors that API Gateway answers itself look like the handler's: problem details, with the CORS headers."""
     headers: dict[str, str] = {"Content-Type": "'application/problem+json'"}
     if cors is not None:
         headers["Access-Control-Allow-Origin"] = f"'{cors.allow_origins[0]}'"

@@ -53,7 +53,9 @@ def keyed_table(scope: Construct, construct_id: str, *, options: TableOptions, o
     )
 
 
-def transient_table(scope: Construct, construct_id: str, *, time_to_live_attribute: str, operations: Operations) -> dynamodb.TableV2:
+def transient_table(
+    scope: Construct, construct_id: str, *, time_to_live_attribute: str, operations: Operations
+) -> dynamodb.TableV2:
     """A table whose items live for hours: worth nothing without the stack, so it always goes with it."""
     return keyed_table(
         scope,

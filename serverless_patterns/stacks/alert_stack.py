@@ -27,7 +27,13 @@ class AlertStack(Stack):
             termination_protection=environment.termination_protection,
             description=f"Where the alarms of {environment.name} are heard: one topic for each tier",
         )
-        key = kms.Key(self, "Key", enable_key_rotation=True, description="Encrypts the alarm topics")
+        key = kms.Key(
+            self,
+            "Key",
+            description="Encrypts the alarm topics",
+            enable_key_rotation=True,
+            removal_policy=environment.operations.removal_policy,
+        )
         # With the AWS managed key of SNS, CloudWatch could publish nothing, and nobody would be told.
         key.add_to_resource_policy(self._cloudwatch("kms:Decrypt", "kms:GenerateDataKey*", resource="*"))
         self.alerts = Alerts(**{tier: self._topic(tier, key) for tier in ("critical", "warning", "info")})
