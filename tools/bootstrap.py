@@ -1,7 +1,7 @@
 """Install what this repository needs into .venv and node_modules, or do nothing when all of it is there.
 
-Needs Python >= 3.11 with pip, and the network. Everything else comes from the two locks: uv, the Python packages, Node
-(a wheel) and the CDK CLI. The syntax is old on purpose: an old Python must be able to say that it is too old.
+Needs Python >= 3.11 with pip, and the network. All else comes from the two locks: uv, the Python packages, Node (a wheel)
+and the CDK CLI. The syntax is old on purpose: an old Python must get as far as saying that it is too old.
 """
 
 import hashlib
@@ -12,100 +12,87 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-LOCKS = ("requirements-dev.txt", "package-lock.json")
+LOCK = os.path.join(ROOT, "requirements-dev.txt")
+NODE_LOCK = os.path.join(ROOT, "package-lock.json")
 VENV = os.path.join(ROOT, ".venv")
 BIN = os.path.join(VENV, "bin")
 STAMP = os.path.join(VENV, "installed")
 OLDEST = (3, 11)
 
 
-def main():
+def main() -> None:
+    """Install, unless the stamp says that all is there."""
     if sys.version_info < OLDEST:
         stop(
-            "Python %d.%d or newer is needed, and %s is %d.%d.\nInstall one and name it: make PYTHON=python3.12 ..."
-            % (OLDEST + (sys.executable,) + tuple(sys.version_info[:2]))
+            "Python 3.11 or newer is needed, but %s is %d.%d.\nInstall a newer one and name it: make PYTHON=python3.12 demo"
+            % (sys.executable, sys.version_info[0], sys.version_info[1])
         )
     wanted = fingerprint()
-    if read(STAMP) == wanted:
+    if os.path.exists(STAMP) and read(STAMP) == wanted:
         return
-    began("uv")
+    say("installing uv")
     uv = install_uv()
-    began("the Python packages of requirements-dev.txt into .venv")
+    say("installing the Python packages of requirements-dev.txt into .venv")
     run([uv, "venv", "--quiet", "--clear", "--no-project", "--python", sys.executable, VENV])
-    run(
-        [uv, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", "--python", os.path.join(BIN, "python")]
-        + [os.path.join(ROOT, "requirements-dev.txt")]
-    )
-    began("the CDK CLI of package-lock.json into node_modules")
-    run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], PATH=BIN + os.pathsep + os.environ.get("PATH", ""))
+    sync = [uv, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode"]
+    run([*sync, "--python", os.path.join(BIN, "python"), LOCK])
+    say("installing the CDK CLI of package-lock.json into node_modules")
+    os.environ["PATH"] = BIN + os.pathsep + os.environ.get("PATH", "")
+    run([os.path.join(BIN, "npm"), "ci", "--silent", "--no-audit", "--no-fund"])
     with open(STAMP, "w") as file:
         file.write(wanted)
 
 
-def fingerprint():
-    """What is installed is a function of the locks and of the interpreter."""
-    digest = hashlib.sha256(("%s %s" % (sys.executable, sys.version)).encode())
-    for name in LOCKS:
-        with open(os.path.join(ROOT, name), "rb") as file:
-            digest.update(file.read())
-    return digest.hexdigest()
+def fingerprint() -> str:
+    """What is installed depends on the locks and on the interpreter."""
+    return hashlib.sha256((sys.executable + sys.version + read(LOCK) + read(NODE_LOCK)).encode()).hexdigest()
 
 
-def install_uv():
-    """Bring in the uv of the lock with pip, beside everything else: pip is the one installer that can be assumed."""
-    folder = os.path.join(ROOT, ".uv")
-    try:
-        subprocess.run(
-            [sys.executable, "-m", "pip", "--version"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-    except subprocess.CalledProcessError:
+def install_uv() -> str:
+    """Install the uv of the lock with pip, the one installer that can be assumed; the path of its program."""
+    pip = [sys.executable, "-m", "pip"]
+    if subprocess.run([*pip, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode != 0:
         stop(
-            "pip is missing for %s.\nInstall it (Debian, Ubuntu: apt-get install python3-pip; Fedora: dnf install python3-pip)."
-            % sys.executable
+            "pip is missing for %s.\nInstall it (Debian, Ubuntu: apt-get install python3-pip; Fedora: dnf install python3-pip; "
+            "else: %s -m ensurepip)" % (sys.executable, sys.executable)
         )
+    folder = os.path.join(ROOT, ".uv")
+    shutil.rmtree(folder, ignore_errors=True)
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as lock:
         lock.write(locked("uv"))
         lock.flush()
-        shutil.rmtree(folder, ignore_errors=True)
         quiet = ["--quiet", "--disable-pip-version-check", "--root-user-action=ignore"]
-        run(
-            [sys.executable, "-m", "pip", "install"]
-            + quiet
-            + ["--no-deps", "--require-hashes", "--target", folder, "-r", lock.name]
-        )
+        run([*pip, "install", *quiet, "--no-deps", "--require-hashes", "--target", folder, "--requirement", lock.name])
     return os.path.join(folder, "bin", "uv")
 
 
-def locked(package):
-    """The lines of one package in the lock, with its hashes."""
-    lines = read(os.path.join(ROOT, LOCKS[0])).splitlines()
+def locked(package: str) -> str:
+    """The lines of one package in the lock: its version and its hashes."""
+    lines = read(LOCK).splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith(package + "=="))
-    end = next((n for n in range(start + 1, len(lines)) if not lines[n].startswith(" ")), len(lines))
+    end = next((number for number in range(start + 1, len(lines)) if not lines[number].startswith(" ")), len(lines))
     return "\n".join(lines[start:end]) + "\n"
 
 
-def read(path):
-    if not os.path.exists(path):
-        return ""
+def read(path: str) -> str:
+    """The text of a file."""
     with open(path) as file:
         return file.read()
 
 
-def run(command, **variables):
-    environment = dict(os.environ, **variables)
-    environment.pop("VIRTUAL_ENV", None)
-    if subprocess.run(command, cwd=ROOT, env=environment).returncode != 0:
-        stop(
-            "This failed (its own words are above): %s\nThe network is needed for the first run only; type the same command again to go on."
-            % " ".join(command)
-        )
+def run(command: list) -> None:
+    """Run a command; where it fails, its own words come first."""
+    if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+        stop("failed: %s\nThe first run needs the network. Type the same command again to go on." % " ".join(command))
 
 
-def began(what):
-    sys.stderr.write("installing %s\n" % what)
+def say(what: str) -> None:
+    """A line of progress."""
+    sys.stderr.write(what + "\n")
 
 
-def stop(message):
+def stop(message: str) -> None:
+    """End with a message."""
     sys.stderr.write(message + "\n")
     sys.exit(1)
 

@@ -34,9 +34,10 @@ def resource_schema(schema: Mapping[str, Any], *, reserved: Sequence[str]) -> di
     properties = schema.get("properties")
     check(isinstance(properties, Mapping) and properties, "schema must name the fields of the resource under 'properties'")
     _check_reserved(schema, reserved)
-    for place, part in _parts(schema, "schema"):
+    closed = {"additionalProperties": False, **schema}
+    for place, part in _parts(closed, "schema"):
         _check_part(place, part)
-    return {"additionalProperties": False, **schema}
+    return closed
 
 
 def _check_reserved(schema: Mapping[str, Any], reserved: Sequence[str]) -> None:

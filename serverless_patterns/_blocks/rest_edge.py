@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from aws_cdk import Duration, Names, RemovalPolicy
 from aws_cdk import aws_apigateway as apigateway
@@ -95,13 +95,13 @@ class _MethodOptions:
         self._common = {"api_key_required": usage_plan is not None, **_authorization(api, authorization)}
         self._body: dict[str, Any] = {}
         if body_schema is not None:
+            schema = {"$schema": "http://json-schema.org/draft-04/schema#", **draft4(body_schema)}
             model = apigateway.CfnModel(
-                api,
-                "Body",
-                rest_api_id=api.rest_api_id,
-                content_type="application/json",
-                schema={"$schema": "http://json-schema.org/draft-04/schema#", **draft4(body_schema)},
+                api, "Body", rest_api_id=api.rest_api_id, content_type="application/json", schema=schema
             )
+            # A stage serves the model as it was at its deployment: another schema needs another deployment.
+            deployment = cast(apigateway.Deployment, api.latest_deployment)
+            deployment.add_to_logical_id({"body": schema})
             self._body = {
                 "request_models": {"application/json": apigateway.Model.from_model_name(api, "BodyModel", model.ref)},
                 "request_validator": api.add_request_validator("BodyValidator", validate_request_body=True),

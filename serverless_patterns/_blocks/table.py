@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import RemovalPolicy, Stack, Token
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from serverless_patterns._blocks.checks import check
 from serverless_patterns.operations import Operations
 
 
@@ -22,7 +23,8 @@ class TableOptions:
         time_to_live_attribute: A number attribute with the epoch second at which DynamoDB may delete an item. Default: none.
         stream: What the table's stream shows of each change. Default: no stream.
         global_secondary_indexes: For your own queries; the bundled handler reads by key only.
-        encryption_key: A customer managed key, about 1 USD a month plus requests. Default: DynamoDB's own key, free.
+        encryption_key: A customer managed key, about 1 USD a month plus requests; the stack's region must be known.
+            Default: DynamoDB's own key, free.
     """
 
     time_to_live_attribute: str | None = None
@@ -34,6 +36,11 @@ class TableOptions:
 def keyed_table(scope: Construct, construct_id: str, *, options: TableOptions, operations: Operations) -> dynamodb.TableV2:
     """A table with the string partition key ``id``: on demand, backed up and protected as the operations say."""
     key = options.encryption_key
+    check(
+        key is None or not Token.is_unresolved(Stack.of(scope).region),
+        "encryption_key needs a stack whose region is known, since CDK writes the key for each region of the table: "
+        "give the stack env=Environment(account=..., region=...)",
+    )
     return dynamodb.TableV2(
         scope,
         construct_id,

@@ -1,0 +1,407 @@
+"""ApiCrud: what its options do to the template, and what it refuses."""
+
+import json
+
+import pytest
+from aws_cdk import CfnParameter, Duration, RemovalPolicy
+from aws_cdk import aws_apigatewayv2 as apigatewayv2
+from aws_cdk import aws_cognito as cognito
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from serverless_patterns import (
+    Alerts,
+    ApiCrud,
+    Authorization,
+    Capacity,
+    Cors,
+    Handler,
+    Operations,
+    PatternError,
+    TableOptions,
+    Throttle,
+    UsagePlan,
+)
+from serverless_patterns._blocks.resource_schema import resource_schema
+from tests.support.synthesis import empty_stack, resources, statements, template_of
+
+USER = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}, "required": ["name"]}
+
+
+def users(scope: Construct, construct_id: str = "Users", **options: object) -> ApiCrud:
+    return ApiCrud(scope, construct_id, **{"resource": "users", "schema": USER, **options})
+
+
+def properties(stack: Construct, kind: str) -> dict:
+    (resource,) = resources(template_of(stack), kind).values()
+    return resource["Properties"]
+
+
+def routes(stack: Construct) -> dict[str, dict]:
+    found = resources(template_of(stack), "AWS::ApiGatewayV2::Route").values()
+    return {route["Properties"]["RouteKey"]: route["Properties"] for route in found}
+
+
+def methods(stack: Construct) -> list[dict]:
+    found = resources(template_of(stack), "AWS::ApiGateway::Method").values()
+    return [method["Properties"] for method in found if method["Properties"]["HttpMethod"] != "OPTIONS"]
+
+
+# --- the smallest use
+
+
+def test_the_smallest_use_has_all_five_routes_and_asks_for_signed_requests(stack):
+    users(stack)
+    assert {key: route["AuthorizationType"] for key, route in routes(stack).items()} == {
+        "POST /users": "AWS_IAM",
+        "GET /users": "AWS_IAM",
+        "GET /users/{id}": "AWS_IAM",
+        "PUT /users/{id}": "AWS_IAM",
+        "DELETE /users/{id}": "AWS_IAM",
+    }
+
+
+def test_the_smallest_use_keeps_its_data(stack):
+    api = users(stack)
+    table = template_of(stack)["Resources"][stack.get_logical_id(api.table.node.default_child)]
+    assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain"
+    (replica,) = table["Properties"]["Replicas"]
+    assert replica["DeletionProtectionEnabled"] is True
+    assert replica["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 35}
+
+
+def test_the_function_may_do_exactly_what_its_handler_does(stack):
+    api = users(stack)
+    table, keys = (stack.get_logical_id(found.node.default_child) for found in (api.table, api.idempotency_table))
+    allowed = {
+        action: statement["Resource"]["Fn::GetAtt"][0]
+        for statement in statements(template_of(stack))
+        for action in statement["Action"]
+        if action.startswith("dynamodb:") and statement["Resource"]["Fn::GetAtt"][0] == table
+    }
+    assert sorted(allowed) == ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan"]
+    (on_keys,) = [s["Action"] for s in statements(template_of(stack)) if s["Resource"] == {"Fn::GetAtt": [keys, "Arn"]}]
+    assert on_keys == ["dynamodb:GetItem", "dynamodb:PutItem"]
+
+
+def test_only_this_api_may_invoke_the_function(stack):
+    users(stack)
+    permission = properties(stack, "AWS::Lambda::Permission")
+    assert permission["Principal"] == "apigateway.amazonaws.com"
+    assert {"Ref": "AWS::AccountId"} in permission["SourceArn"]["Fn::Join"][1]
+    assert permission["SourceArn"]["Fn::Join"][1][-1] == "/*/*/*"
+
+
+def test_idempotency_keys_expire_and_go_with_the_stack(stack):
+    api = users(stack)
+    table = template_of(stack)["Resources"][stack.get_logical_id(api.idempotency_table.node.default_child)]
+    assert table["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["DeletionPolicy"] == "Delete"
+
+
+def test_fields_that_the_schema_does_not_name_are_refused_unless_it_allows_them():
+    assert resource_schema(USER, reserved=())["additionalProperties"] is False
+    assert resource_schema({**USER, "additionalProperties": True}, reserved=())["additionalProperties"] is True
+
+
+def test_two_instances_live_in_one_stack(stack):
+    users(stack, "Users").add_alarms(Alerts())
+    users(stack, "Others", resource="others").add_alarms(Alerts())
+    assert len(resources(template_of(stack), "AWS::DynamoDB::GlobalTable")) == 4
+
+
+# --- the edge
+
+
+def test_the_access_log_is_json_with_the_request_id_and_without_query_and_headers(stack):
+    users(stack)
+    line = json.loads(properties(stack, "AWS::ApiGatewayV2::Stage")["AccessLogSettings"]["Format"])
+    assert line["requestId"] == "$context.requestId"
+    assert not [value for value in line.values() if "header" in value.lower() or "query" in value.lower()]
+
+
+@pytest.mark.parametrize(
+    ("capacity", "expected"),
+    [(Capacity(), (100, 200)), (Capacity(share=0.5), (50, 100)), (Capacity(max_requests_per_second=10), (10, 10))],
+)
+def test_the_api_is_throttled_as_declared_within_the_environments_capacity(stack, capacity, expected):
+    users(stack, operations=Operations(capacity=capacity))
+    settings = properties(stack, "AWS::ApiGatewayV2::Stage")["DefaultRouteSettings"]
+    assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == expected
+
+
+def test_a_rest_api_is_throttled_and_traced_too(stack):
+    users(stack, api_kind="rest", throttle=Throttle(rate=7, burst=9))
+    stage = properties(stack, "AWS::ApiGateway::Stage")
+    (settings,) = stage["MethodSettings"]
+    assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (7, 9)
+    assert settings["DataTraceEnabled"] is False
+    assert stage["TracingEnabled"] is True
+    assert "requestId" in json.loads(stage["AccessLogSetting"]["Format"])
+
+
+def test_no_stack_touches_the_accounts_own_api_gateway_role(stack):
+    users(stack, api_kind="rest")
+    assert resources(template_of(stack), "AWS::ApiGateway::Account") == {}
+
+
+def test_a_rest_api_checks_bodies_against_the_schema_before_the_function(stack):
+    users(stack, api_kind="rest")
+    assert properties(stack, "AWS::ApiGateway::Model")["Schema"]["required"] == ["name"]
+    assert properties(stack, "AWS::ApiGateway::RequestValidator")["ValidateRequestBody"] is True
+    validated = {m["HttpMethod"] for m in methods(stack) if "RequestValidatorId" in m}
+    assert validated == {"POST", "PUT"}
+
+
+def test_another_schema_makes_another_deployment_of_a_rest_api(stack):
+    users(stack, "A", api_kind="rest")
+    first = set(resources(template_of(stack), "AWS::ApiGateway::Deployment"))
+    other = empty_stack()
+    users(other, "A", api_kind="rest", schema={**USER, "required": []})
+    assert first != set(resources(template_of(other), "AWS::ApiGateway::Deployment"))
+
+
+def test_rest_apis_have_names_of_their_own_since_their_metrics_have_no_other_dimension(stack):
+    users(stack, "One", api_kind="rest")
+    users(stack, "Two", api_kind="rest", resource="others")
+    names = [api["Properties"]["Name"] for api in resources(template_of(stack), "AWS::ApiGateway::RestApi").values()]
+    assert len(set(names)) == 2
+
+
+def test_a_usage_plan_asks_each_request_for_a_key_and_meters_it(stack):
+    users(stack, api_kind="rest", usage_plan=UsagePlan(throttle=Throttle(rate=5, burst=10), requests_per_day=1000))
+    assert all(method["ApiKeyRequired"] for method in methods(stack))
+    plan = properties(stack, "AWS::ApiGateway::UsagePlan")
+    assert plan["Throttle"] == {"RateLimit": 5, "BurstLimit": 10}
+    assert plan["Quota"] == {"Limit": 1000, "Period": "DAY"}
+    assert len(resources(template_of(stack), "AWS::ApiGateway::UsagePlanKey")) == 1
+
+
+# --- who may call
+
+
+def test_tokens_of_any_issuer_are_accepted_with_their_audience_and_scopes(stack):
+    users(stack, authorization=Authorization.jwt(issuer="https://id.example.com", audience=["shop"], scopes=["users"]))
+    authorizer = properties(stack, "AWS::ApiGatewayV2::Authorizer")
+    assert authorizer["JwtConfiguration"] == {"Audience": ["shop"], "Issuer": "https://id.example.com"}
+    assert {(r["AuthorizationType"], *r["AuthorizationScopes"]) for r in routes(stack).values()} == {("JWT", "users")}
+
+
+@pytest.mark.parametrize(("kind", "resource"), [("http", "AWS::ApiGatewayV2::Authorizer"), ("rest", "AWS::ApiGateway::Authorizer")])
+def test_tokens_of_a_user_pool_are_accepted_by_both_kinds(stack, kind, resource):
+    pool = cognito.UserPool(stack, "Pool")
+    users(stack, api_kind=kind, authorization=Authorization.cognito(pool, clients=[pool.add_client("Client")]))
+    assert len(resources(template_of(stack), resource)) == 1
+
+
+def test_a_rest_api_asks_for_signed_requests_by_default(stack):
+    users(stack, api_kind="rest")
+    assert {method["AuthorizationType"] for method in methods(stack)} == {"AWS_IAM"}
+
+
+def test_no_authorization_has_to_be_written_out(stack):
+    users(stack, authorization=Authorization.none())
+    assert {route["AuthorizationType"] for route in routes(stack).values()} == {"NONE"}
+
+
+def test_readers_may_call_the_routes_that_read_and_writers_the_others(stack):
+    api = users(stack)
+    reader, writer = (iam.Role(stack, name, assumed_by=iam.AccountRootPrincipal()) for name in ("Reader", "Writer"))
+    api.grant_read(reader)
+    api.grant_write(writer)
+    paths = {
+        policy["Properties"]["PolicyName"][:6]: [arn["Fn::Join"][1][-1] for arn in statement["Resource"]]
+        for policy in resources(template_of(stack), "AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Action"] == "execute-api:Invoke"
+    }
+    assert paths == {
+        "Reader": ["/$default/GET/users", "/$default/GET/users/*"],
+        "Writer": ["/$default/DELETE/users/*", "/$default/POST/users", "/$default/PUT/users/*"],
+    }
+
+
+# --- CORS
+
+
+def test_an_http_api_answers_for_the_listed_origins(stack):
+    users(stack, cors=Cors(allow_origins=["https://a.example", "https://b.example"], allow_credentials=True))
+    cors = properties(stack, "AWS::ApiGatewayV2::Api")["CorsConfiguration"]
+    assert cors["AllowOrigins"] == ["https://a.example", "https://b.example"]
+    assert cors["AllowCredentials"] is True
+    assert "idempotency-key" in cors["AllowHeaders"]
+    assert "etag" in cors["ExposeHeaders"]
+
+
+def test_a_rest_api_has_the_origin_on_its_own_errors_too(stack):
+    users(stack, api_kind="rest", cors=Cors(allow_origins=["https://a.example"]))
+    answers = resources(template_of(stack), "AWS::ApiGateway::GatewayResponse").values()
+    origins = {a["Properties"]["ResponseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"] for a in answers}
+    assert origins == {"'https://a.example'"}
+    variables = properties(stack, "AWS::Lambda::Function")["Environment"]["Variables"]
+    assert variables["ALLOW_ORIGINS"] == "https://a.example"
+
+
+def test_without_cors_no_page_may_call(stack):
+    users(stack)
+    assert "CorsConfiguration" not in properties(stack, "AWS::ApiGatewayV2::Api")
+    assert "ALLOW_ORIGINS" not in properties(stack, "AWS::Lambda::Function")["Environment"]["Variables"]
+
+
+# --- table, handler
+
+
+def test_the_table_takes_time_to_live_stream_indexes_and_a_key():
+    stack = empty_stack(region="eu-central-1")
+    index = dynamodb.GlobalSecondaryIndexPropsV2(
+        index_name="by-name", partition_key=dynamodb.Attribute(name="name", type=dynamodb.AttributeType.STRING)
+    )
+    options = TableOptions(
+        time_to_live_attribute="expires",
+        stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
+        global_secondary_indexes=[index],
+        encryption_key=kms.Key(stack, "Key"),
+    )
+    api = users(stack, table=options)
+    table = template_of(stack)["Resources"][stack.get_logical_id(api.table.node.default_child)]["Properties"]
+    assert table["TimeToLiveSpecification"]["AttributeName"] == "expires"
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert [found["IndexName"] for found in table["GlobalSecondaryIndexes"]] == ["by-name"]
+    assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS"}
+    assert properties(stack, "AWS::Lambda::Function")["Environment"]["Variables"]["TTL_ATTRIBUTE"] == "expires"
+
+
+def test_a_customer_managed_key_needs_a_region(stack):
+    with pytest.raises(PatternError, match="encryption_key needs a stack whose region is known"):
+        users(stack, table=TableOptions(encryption_key=kms.Key(stack, "Key")))
+
+
+def test_a_customer_managed_key_may_be_used_by_the_function():
+    stack = empty_stack(region="eu-central-1")
+    users(stack, table=TableOptions(encryption_key=kms.Key(stack, "Key")))
+    (allowed,) = [s["Action"] for s in statements(template_of(stack)) if "kms:Decrypt" in s["Action"]]
+    assert allowed == ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
+
+
+def test_a_table_of_ones_own_is_used_even_an_imported_one(stack):
+    table = dynamodb.TableV2.from_table_name(stack, "Mine", "people")
+    api = users(stack, table=table)
+    assert api.table is table
+    assert len(resources(template_of(stack), "AWS::DynamoDB::GlobalTable")) == 1
+    assert properties(stack, "AWS::Lambda::Function")["Environment"]["Variables"]["TABLE_NAME"] == "people"
+
+
+def test_a_handler_of_ones_own_gets_the_settings_and_permissions(stack):
+    users(stack, handler=Handler(lambda_.Code.from_inline("def handler(event, context): ..."), "index.handler"))
+    function = properties(stack, "AWS::Lambda::Function")
+    assert function["Handler"] == "index.handler"
+    assert "TABLE_NAME" in function["Environment"]["Variables"]
+    assert any("dynamodb:Scan" in statement["Action"] for statement in statements(template_of(stack)))
+
+
+def test_what_was_defined_is_exposed_for_changes_that_have_no_argument(stack):
+    api = users(stack)
+    api.function.add_environment("EXTRA", "1")
+    assert isinstance(api.api, apigatewayv2.HttpApi)
+    assert properties(stack, "AWS::Lambda::Function")["Environment"]["Variables"]["EXTRA"] == "1"
+
+
+def test_the_environment_decides_what_happens_to_data(stack):
+    operations = Operations(removal_policy=RemovalPolicy.DESTROY, deletion_protection=False, backup_days=None)
+    api = users(stack, operations=operations)
+    table = template_of(stack)["Resources"][stack.get_logical_id(api.table.node.default_child)]
+    assert table["DeletionPolicy"] == "Delete"
+    assert table["Properties"]["Replicas"][0]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": False}
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"resource": "Users/all"}, "resource must be 1 to 64 lower-case letters, digits and hyphens, starting with a letter, "
+         "got 'Users/all'"),
+        ({"api_kind": "graphql"}, "api_kind must be one of 'http', 'rest', got 'graphql'"),
+        ({"usage_plan": UsagePlan()}, "usage_plan needs api_kind='rest': an HTTP API has no API keys; "
+         "throttle limits it as a whole"),
+        ({"timeout": Duration.seconds(31)}, "timeout must be 1 to 30 s (the limit of api_kind='http' is 30 s), got 31 s"),
+        ({"timeout": Duration.seconds(30), "api_kind": "rest"}, "timeout must be 1 to 29 s (the limit of api_kind='rest' is 29 s), "
+         "got 30 s"),
+        ({"api_kind": "rest", "cors": Cors(allow_origins=["https://a.example", "https://b.example"])},
+         "allow_origins must be one origin for api_kind='rest' (its own error answers carry a fixed one), "
+         "got ['https://a.example', 'https://b.example']; api_kind='http' takes several"),
+        ({"api_kind": "rest", "authorization": Authorization.jwt(issuer="https://id.example.com", audience=["a"])},
+         "authorization: a REST API verifies tokens of a Cognito user pool only; use Authorization.cognito(user_pool, "
+         "clients=[...]), or api_kind='http', which verifies those of any issuer"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_in_the_users_words(stack, options, message):
+    with pytest.raises(PatternError) as raised:
+        users(stack, **options)
+    assert str(raised.value) == message
+
+
+def test_a_duration_that_is_a_token_passes(stack):
+    seconds = CfnParameter(stack, "Seconds", type="Number").value_as_number
+    users(stack, timeout=Duration.seconds(seconds))
+    assert properties(stack, "AWS::Lambda::Function")["Timeout"] == {"Ref": "Seconds"}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Cors(allow_origins=[]), "allow_origins must be a list with at least one origin, got []"),
+        (lambda: Cors(allow_origins=["*"], allow_credentials=True), "allow_credentials must be False when allow_origins is '*': "
+         "browsers refuse that pair; list the origins"),
+        (lambda: Cors(allow_origins=["*", "https://a.example"]), "allow_origins: '*' already allows all others, "
+         "got ['*', 'https://a.example']"),
+        (lambda: Cors(allow_origins=["https://a.example/"]), "allow_origins must hold origins such as 'https://shop.example.com' "
+         "or '*', got 'https://a.example/'"),
+        (lambda: Throttle(rate=0), "rate must be 1 to 10000 requests per second, got 0 requests per second"),
+        (lambda: UsagePlan(requests_per_day=0), "requests_per_day must be at least 1, or None for no quota, got 0"),
+        (lambda: Authorization.jwt(issuer="http://id.example.com", audience=["a"]), "issuer must be an https URL, "
+         "got 'http://id.example.com'"),
+        (lambda: Authorization.jwt(issuer="https://id.example.com", audience=[]), "audience must be a list with at least one client "
+         "id, got []: without it any client's token passes"),
+        (lambda: Authorization.cognito(None, clients=[]), "clients must hold at least one client of the user pool, got none"),
+    ],
+)  # fmt: skip
+def test_values_are_checked_where_they_are_made(make, message):
+    with pytest.raises(PatternError) as raised:
+        make()
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ({"type": "array"}, "schema must have type 'object', got 'array'"),
+        ({"type": "object"}, "schema must name the fields of the resource under 'properties'"),
+        ({**USER, "x": {1, 2}}, "schema must hold JSON values only: Object of type set is not JSON serializable"),
+        ({**USER, "properties": {"etag": {"type": "string"}}}, "schema must not have the properties etag: the server sets them; "
+         "choose other names"),
+        ({**USER, "properties": {"id": {"type": "integer"}}}, "schema: the property 'id' is the key of the table and must have "
+         "type 'string', got {'type': 'integer'}"),
+        ({**USER, "properties": {"name": {"type": "text"}}}, "schema.properties.name: type must be one of array, boolean, integer, "
+         "null, number, object, string, got 'text'"),
+        ({**USER, "properties": {"name": {"$ref": "https://example.com/x"}}}, "schema.properties.name: $ref must point into the "
+         "schema itself ('#/...'), got 'https://example.com/x'"),
+        ({**USER, "properties": {"name": {"pattern": "("}}}, "schema.properties.name: pattern '(' is no regular expression: "
+         "missing ), unterminated subpattern at position 0"),
+        ({**USER, "required": ["nmae"]}, "schema: required names 'nmae', which properties does not have"),
+        ({**USER, "required": "name"}, "schema: required must be a list of property names, got 'name'"),
+    ],
+)  # fmt: skip
+def test_a_schema_that_cannot_work_is_refused_with_its_place(stack, schema, message):
+    with pytest.raises(PatternError) as raised:
+        users(stack, schema=schema)
+    assert str(raised.value) == message
+
+
+def test_a_schema_with_tokens_is_refused(stack):
+    with pytest.raises(PatternError, match="schema must not hold CDK tokens"):
+        users(stack, schema={**USER, "title": stack.region})

@@ -1,0 +1,100 @@
+"""Environments and operations: values, checked."""
+
+import dataclasses
+
+import pytest
+from aws_cdk import RemovalPolicy
+
+from serverless_patterns import DEV, LOCAL, PROD, STAGING, Capacity, Environment, Operations, PatternError, environment_named
+from serverless_patterns.errors import UnknownEnvironmentError
+
+
+@pytest.mark.parametrize("environment", [LOCAL, DEV, STAGING, PROD])
+def test_an_environment_is_found_by_its_name(environment):
+    assert environment_named(environment.name) is environment
+
+
+def test_an_unknown_environment_names_the_known_ones_and_the_closest():
+    with pytest.raises(UnknownEnvironmentError) as raised:
+        environment_named("prdo")
+    assert str(raised.value) == "environment must be one of local, dev, staging, prod, got 'prdo'; did you mean 'prod'?"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"account": "12"}, "account must be an AWS account id of 12 digits, or None for any account, got '12'"),
+        ({"region": "Frankfurt"}, "region must be an AWS region such as 'eu-central-1', or None for any region, got 'Frankfurt'"),
+        ({"name": "Prod 1"}, "name must be 1 to 31 lower-case letters, digits and hyphens, starting with a letter, got 'Prod 1'"),
+    ],
+)
+def test_an_environment_refuses_what_is_not_well_formed(change, message):
+    with pytest.raises(PatternError) as raised:
+        dataclasses.replace(PROD, **change)
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("region", ["eu-central-1", "us-gov-west-1", "ap-southeast-4", "cn-north-1"])
+def test_regions_of_all_partitions_are_accepted(region):
+    assert PROD.at(account="123456789012", region=region).region == region
+
+
+def test_an_environment_placed_nowhere_keeps_what_it_has():
+    assert PROD.at() == PROD
+
+
+def test_values_cannot_be_changed_in_place():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        PROD.name = "other"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        PROD.operations.tracing = False
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Operations(backup_days=36), "backup_days must be 1 to 35, or None for no backups, got 36"),
+        (lambda: Operations(backup_days=0), "backup_days must be 1 to 35, or None for no backups, got 0"),
+        (
+            lambda: Operations(debug_sample_rate=1.5),
+            "debug_sample_rate must be 0 to 1 (0.01 is one invocation in a hundred), got 1.5",
+        ),
+        (lambda: Capacity(share=0), "share must be above 0 and at most 1 (1 is the declared capacity), got 0"),
+        (
+            lambda: Capacity(max_requests_per_second=0),
+            "max_requests_per_second must be at least 1, or None for no limit, got 0",
+        ),
+        (lambda: Capacity(max_concurrency=1), "max_concurrency must be at least 2, or None for no limit, got 1"),
+    ],
+)
+def test_operations_refuse_values_outside_their_range(make, message):
+    with pytest.raises(PatternError) as raised:
+        make()
+    assert str(raised.value) == message
+
+
+def test_operations_without_arguments_keep_data_and_are_those_of_prod():
+    assert Operations() == PROD.operations
+    assert Operations().removal_policy is RemovalPolicy.RETAIN
+
+
+@pytest.mark.parametrize(
+    ("capacity", "rate", "concurrency"),
+    [
+        (Capacity(), 100, 10),
+        (Capacity(share=0.5), 50, 5),
+        (Capacity(max_requests_per_second=10, max_concurrency=2), 10, 2),
+        (Capacity(share=0.001), 1, 2),
+    ],
+)
+def test_capacity_gives_a_share_of_what_is_declared_within_its_limits(capacity, rate, concurrency):
+    assert (capacity.requests_per_second(100), capacity.concurrency(10)) == (rate, concurrency)
+
+
+def test_dev_is_small_and_staging_is_half_of_prod():
+    assert [e.operations.capacity.requests_per_second(100) for e in (DEV, STAGING, PROD)] == [10, 50, 100]
+
+
+def test_an_environment_of_ones_own_needs_only_a_name():
+    own = Environment(name="sandbox-7")
+    assert (own.operations, own.termination_protection, own.alarm_actions) == (Operations(), True, True)

@@ -1,0 +1,226 @@
+"""Handler: code and dependencies, packed without Docker and checked while defining."""
+
+import json
+import platform
+import sys
+import zipfile
+from pathlib import Path
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from serverless_patterns import BundlingError, Handler, Operations, PatternError
+from serverless_patterns._blocks import packaging
+from serverless_patterns._blocks.function import HandlerFunction
+from serverless_patterns._blocks.handler import lambda_source
+from serverless_patterns._blocks.packaging import Package
+from tests.support.synthesis import FLAGS, resources, template_of
+
+
+@pytest.fixture
+def code(tmp_path):
+    """A folder with a handler, as a user would write it."""
+    folder = tmp_path / "orders"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "app.py").write_text("from deep.inner import other\n\ndef handler(event, context):\n    return event\n")
+    (folder / "deep" / "__init__.py").write_text("")
+    (folder / "deep" / "inner.py").write_text("other = print\n")
+    (folder / ".env").write_text("TOKEN=1")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "app.cpython-311.pyc").write_text("")
+    return folder
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache of installed dependencies."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def wheelhouse(tmp_path, monkeypatch):
+    """An index in a folder: ``pure`` has a wheel for every platform, ``native`` for Lambda's arm64 alone, ``source`` has none."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    _wheel(folder, "pure", "py3-none-any")
+    _wheel(folder, "native", "py3-none-manylinux_2_28_aarch64")
+    (folder / "source-1.0.tar.gz").write_bytes(b"")
+    monkeypatch.setenv("UV_FIND_LINKS", str(folder))
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    return folder
+
+
+def _wheel(folder: Path, name: str, tag: str) -> None:
+    with zipfile.ZipFile(folder / f"{name}-1.0-{tag}.whl", "w") as wheel:
+        info = f"{name}-1.0.dist-info"
+        wheel.writestr(f"{name}.py", f"NAME = {name!r}\n")
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        wheel.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n")
+        wheel.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+
+
+def _function(scope: Construct, handler: Handler, **operations: object) -> HandlerFunction:
+    return HandlerFunction(
+        scope,
+        "Function",
+        handler=handler,
+        description="Answers",
+        timeout=cdk.Duration.seconds(3),
+        environment={},
+        operations=Operations(**operations),
+    )
+
+
+def _bundled_asset(handler: Handler, **operations: object) -> Path:
+    """The folder of a function's code after a synth that packs."""
+    app = cdk.App(context=FLAGS, analytics_reporting=False)
+    stack = cdk.Stack(app, "Test")
+    _function(stack, handler, **operations)
+    (function,) = resources(template_of(stack), "AWS::Lambda::Function").values()
+    return Path(app.outdir) / f"asset.{function['Properties']['Code']['S3Key'].removesuffix('.zip')}"
+
+
+def test_a_users_folder_is_packed_without_hidden_files_and_byte_code(code):
+    asset = _bundled_asset(Handler.from_directory(code, "app.handler"))
+    assert sorted(str(path.relative_to(asset)) for path in asset.rglob("*") if path.is_file()) == [
+        "app.py",
+        "deep/__init__.py",
+        "deep/inner.py",
+    ]
+
+
+def test_a_users_requirements_are_packed_for_lambdas_arm64_on_any_host(code, cache, wheelhouse):
+    (code / "requirements.txt").write_text("pure==1.0\nnative==1.0\n")
+    asset = _bundled_asset(Handler.from_directory(code, "app.handler", requirements=code / "requirements.txt"))
+    assert {"app.py", "pure.py", "native.py"} <= {path.name for path in asset.iterdir()}
+
+
+def test_a_package_without_a_wheel_for_lambda_is_named(code, cache, wheelhouse):
+    (code / "requirements.txt").write_text("pure==1.0\nsource==1.0\n")
+    with pytest.raises(BundlingError, match=r"(?s)cannot be installed for Lambda \(Python 3\.14, arm64\).*`?source"):
+        _bundled_asset(Handler.from_directory(code, "app.handler", requirements=code / "requirements.txt"))
+
+
+@pytest.mark.skipif(
+    sys.platform == "linux" and platform.machine() == "aarch64",
+    reason="on an arm64 Linux host the wheel for Lambda fits the host too: any other host runs this",
+)
+def test_packing_for_the_host_takes_the_hosts_wheels(code, cache, wheelhouse):
+    (code / "requirements.txt").write_text("native==1.0\n")
+    handler = Handler.from_directory(code, "app.handler", requirements=code / "requirements.txt")
+    with pytest.raises(BundlingError, match="cannot be installed for this machine"):
+        _bundled_asset(handler, handler_platform="host")
+
+
+def test_an_unchanged_lock_is_installed_once(code, cache, wheelhouse):
+    lock = code / "requirements.txt"
+    lock.write_text("pure==1.0\n")
+    first = packaging.installed(lock, "aws")
+    (wheelhouse / "pure-1.0-py3-none-any.whl").unlink()
+    assert packaging.installed(lock, "aws") == first
+    assert (first / "pure.py").is_file()
+
+
+def test_a_failed_installation_leaves_nothing_behind(code, cache, wheelhouse):
+    (code / "requirements.txt").write_text("missing==1.0\n")
+    with pytest.raises(BundlingError, match="missing"):
+        packaging.installed(code / "requirements.txt", "aws")
+    assert list((cache / "serverless-patterns" / "dependencies").iterdir()) == []
+
+
+def test_the_fingerprint_follows_content_names_requirements_and_platform(code):
+    lock = code / "requirements.txt"
+    lock.write_text("pure==1.0\n")
+    package = Package(root=code, files={"a.py": "1"}, requirements=lock)
+    others = [
+        Package(root=code, files={"a.py": "2"}, requirements=lock),
+        Package(root=code, files={"b.py": "1"}, requirements=lock),
+        Package(root=code, files={"a.py": "1"}),
+        Package(root=code, files={"a.py": "1"}, requirements=lock, platform="host"),
+        Package(root=code, files={"a.py": "1"}, requirements=lock, into="python"),
+    ]
+    assert len({package.fingerprint(), *(other.fingerprint() for other in others)}) == 6
+    assert Package(root=code.parent, files={"a.py": "1"}, requirements=lock).fingerprint() == package.fingerprint()
+
+
+@pytest.mark.parametrize("entry", ["app.handler", "app.other", "deep/inner.other", "deep.inner.other"])
+def test_an_entry_may_be_defined_imported_or_nested(code, entry):
+    assert Handler.from_directory(code, entry).entry == entry
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("app.handlr", r"entry 'app\.handlr' names the function 'handlr', but .*app\.py does not define it; "
+         r"did you mean 'app\.handler'\?"),
+        ("app.zzz", r"does not define it; it defines handler, other"),
+        ("main.handler", r"entry 'main\.handler' names the module 'main', but there is no file .*main\.py"),
+        ("handler", r"entry must be 'module\.function', at most 128 characters, got 'handler'"),
+    ],
+)  # fmt: skip
+def test_an_entry_that_the_code_does_not_have_is_refused(code, entry, message):
+    with pytest.raises(PatternError, match=message):
+        Handler.from_directory(code, entry)
+
+
+def test_a_module_that_is_not_python_is_refused_with_its_line(code):
+    (code / "app.py").write_text("def handler(:\n")
+    with pytest.raises(BundlingError, match=r"app\.py is not valid Python: line 1"):
+        Handler.from_directory(code, "app.handler")
+
+
+def test_a_missing_folder_says_where_it_was_looked_for(tmp_path):
+    with pytest.raises(BundlingError, match=r"directory must be an existing folder, got 'src/nothing' \(looked for /.*src/nothing"):
+        Handler.from_directory("src/nothing", "app.handler")
+
+
+def test_missing_requirements_say_where_they_were_looked_for(code):
+    with pytest.raises(BundlingError, match="requirements must be an existing file, got 'nothing.txt'"):
+        Handler.from_directory(code, "app.handler", requirements="nothing.txt")
+
+
+def test_any_code_that_cdk_knows_can_be_a_handler(stack):
+    _function(stack, Handler(lambda_.Code.from_inline("def handler(event, context): ..."), "index.handler"))
+    (function,) = resources(template_of(stack), "AWS::Lambda::Function").values()
+    assert function["Properties"]["Handler"] == "index.handler"
+    assert "Layers" not in function["Properties"]
+
+
+def test_the_bundled_handler_holds_its_pattern_and_what_is_shared_and_no_other_pattern():
+    asset = _bundled_asset(Handler.bundled("api_crud", files={"schema.json": json.dumps({"type": "object"})}))
+    assert {path.name for path in asset.iterdir()} == {"shared", "api_crud"}
+    assert (asset / "api_crud" / "schema.json").read_text() == '{"type": "object"}'
+    assert (asset / "api_crud" / "handler.py").read_bytes() == (lambda_source() / "api_crud" / "handler.py").read_bytes()
+
+
+def test_functions_of_one_stack_share_one_dependency_layer(stack):
+    for number in range(2):
+        _function(Construct(stack, f"Child{number}"), Handler.bundled("api_crud"))
+    assert len(resources(template_of(stack), "AWS::Lambda::LayerVersion")) == 1
+
+
+def test_a_function_may_only_write_its_own_logs_and_traces(stack):
+    _function(stack, Handler.bundled("api_crud"))
+    (policy,) = resources(template_of(stack), "AWS::IAM::Policy").values()
+    assert [statement["Action"] for statement in policy["Properties"]["PolicyDocument"]["Statement"]] == [
+        ["logs:CreateLogStream", "logs:PutLogEvents"],
+        ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("level", "rate", "emitted"), [("INFO", 0, "INFO"), ("INFO", 0.01, "DEBUG"), ("DEBUG", 0, "DEBUG"), ("WARNING", 0, "WARN")]
+)
+def test_lambda_lets_debug_through_only_where_it_is_sampled_or_wanted(stack, level, rate, emitted):
+    _function(stack, Handler.bundled("api_crud"), log_level=level, debug_sample_rate=rate)
+    (function,) = resources(template_of(stack), "AWS::Lambda::Function").values()
+    assert function["Properties"]["LoggingConfig"]["ApplicationLogLevel"] == emitted
+    assert function["Properties"]["Environment"]["Variables"]["LOG_LEVEL"] == level
+
+
+def test_the_packing_constants_name_the_same_python_as_the_runtime():
+    assert packaging.runtime().name == f"python{packaging.PYTHON}"
+    assert packaging.architecture().name == packaging.ARCHITECTURE
