@@ -104,7 +104,9 @@ class _MethodOptions:
             deployment.add_to_logical_id({"body": schema})
             self._body = {
                 "request_models": {"application/json": apigateway.Model.from_model_name(api, "BodyModel", model.ref)},
-                "request_validator": api.add_request_validator("BodyValidator", validate_request_body=True),
+                "request_validator": api.add_request_validator(
+                    "BodyValidator", validate_request_body=True, validate_request_parameters=True
+                ),
             }
 
     def of(self, route: Route) -> dict[str, Any]:
@@ -138,6 +140,8 @@ def _stage(access_log: logs.ILogGroup, throttle: Throttle, operations: Operation
         throttling_burst_limit=operations.capacity.requests_per_second(throttle.burst),
         access_log_destination=apigateway.LogGroupLogDestination(access_log),
         access_log_format=apigateway.AccessLogFormat.custom(json.dumps(fields)),
+        logging_level=apigateway.MethodLoggingLevel.ERROR,
+        data_trace_enabled=False,  # it would log bodies and tokens
         tracing_enabled=operations.tracing,
     )
 

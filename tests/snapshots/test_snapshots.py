@@ -1,0 +1,40 @@
+"""Did anything change? One template for each pattern, that of prod, with only the hashes of assets masked."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from serverless_patterns.catalog import CATALOG
+
+SNAPSHOTS = Path(__file__).parent
+
+
+def masked(node: object) -> object:
+    """The template without the hashes of assets: by key, and by the shape of what stands there."""
+    if isinstance(node, dict):
+        return {key: _hash(value) if key == "S3Key" else masked(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [masked(item) for item in node]
+    return node
+
+
+def _hash(value: str) -> str:
+    assert re.fullmatch(r"[0-9a-f]{64}\.zip", value)
+    return "<hash>.zip"
+
+
+@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
+def test_the_template_is_that_of_the_snapshot(templates, entry, request):
+    template = templates["prod"][f"prod-{entry.name.replace('_', '-')}"]
+    text = json.dumps(masked(template), indent=2, sort_keys=True) + "\n"
+    snapshot = SNAPSHOTS / f"{entry.name}.json"
+    if request.config.getoption("--update-snapshots"):
+        snapshot.write_text(text, encoding="utf-8")
+    assert text == snapshot.read_text(encoding="utf-8"), "run `make snapshots` and look at the diff"
+
+
+def test_only_hashes_of_assets_are_masked():
+    template = {"S3Key": f"{'0' * 64}.zip", "Other": [{"S3Key": f"{'a' * 64}.zip"}, "0" * 64]}
+    assert masked(template) == {"S3Key": "<hash>.zip", "Other": [{"S3Key": "<hash>.zip"}, "0" * 64]}

@@ -1,0 +1,262 @@
+"""What holds for every pattern of the catalogue, in every environment."""
+
+import importlib
+import json
+import re
+from pathlib import Path
+
+import aws_cdk as cdk
+import pytest
+from constructs import Construct
+
+from serverless_patterns import DEV, ENVIRONMENTS, LOCAL, PROD, STAGING, Alerts, Operations
+from serverless_patterns.catalog import CATALOG, pattern_named
+from serverless_patterns.errors import PatternError
+from serverless_patterns.stacks import AlertStack, PatternStack
+from tests.support.synthesis import new_app, resources, synthesise, template_of
+
+ROOT = Path(__file__).resolve().parents[1]
+PATTERNS = pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
+EVERYWHERE = pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
+#: What holds data: losing one is losing a user's work.
+STATEFUL = ("AWS::DynamoDB::GlobalTable", "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::SNS::Topic")
+#: Actions for which AWS has no resource to name.
+#: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
+WITHOUT_RESOURCE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+
+
+@pytest.fixture
+def template(templates, environment, entry):
+    return templates[environment.name][f"{environment.name}-{entry.name.replace('_', '-')}"]
+
+
+# --- one word names a pattern everywhere
+
+
+@PATTERNS
+def test_one_word_names_the_pattern_everywhere(entry):
+    places = [
+        f"serverless_patterns/{entry.name}.py",
+        f"lambda_src/{entry.name}/handler.py",
+        f"serverless_patterns/local/drives/{entry.name}.py",
+        f"tests/constructs/test_{entry.name}.py",
+        f"tests/local/test_{entry.name}.py",
+        f"tests/snapshots/{entry.name}.json",
+        f"docs/patterns/{entry.name}.md",
+    ]
+    assert [place for place in places if not (ROOT / place).is_file()] == []
+
+
+@PATTERNS
+def test_the_readme_lists_the_pattern_as_ready(entry):
+    title = "".join(word.capitalize() for word in entry.name.split("_"))
+    assert re.search(rf"\| \[{title}\]\(docs/patterns/{entry.name}\.md\) .*\| ready \|", (ROOT / "README.md").read_text())
+
+
+def test_an_unknown_pattern_names_the_known_ones_and_the_closest():
+    with pytest.raises(PatternError, match=r"pattern must be one of .*api_crud.*, got 'api_crut'; did you mean 'api_crud'\?"):
+        pattern_named("api_crut")
+
+
+# --- functions
+
+
+@EVERYWHERE
+@PATTERNS
+def test_every_handler_reads_its_settings_from_the_templates_variables(template, entry):
+    for function in resources(template, "AWS::Lambda::Function").values():
+        module = function["Properties"]["Handler"].split(".")[0]
+        settings = importlib.import_module(f"{module}.models").Settings
+        assert settings.from_environment(_resolved(function["Properties"]["Environment"]["Variables"]))
+
+
+def _resolved(variables: dict) -> dict[str, str]:
+    return {name: value if isinstance(value, str) else f"resolved-{name.lower()}" for name, value in variables.items()}
+
+
+@EVERYWHERE
+@PATTERNS
+def test_every_function_has_the_runtime_logs_and_limits_of_the_library(template, environment):
+    functions = resources(template, "AWS::Lambda::Function")
+    assert functions
+    for function in functions.values():
+        properties = function["Properties"]
+        assert properties["Runtime"] == "python3.14"
+        assert properties["Architectures"] == ["arm64"]
+        assert properties["TracingConfig"] == {"Mode": "Active"}
+        assert properties["LoggingConfig"]["LogFormat"] == "JSON"
+        assert properties["LoggingConfig"]["LogGroup"]["Ref"] in resources(template, "AWS::Logs::LogGroup")
+        assert properties["Timeout"] > 3
+        assert properties["Description"]
+
+
+@EVERYWHERE
+@PATTERNS
+def test_every_function_has_a_role_of_its_own(template):
+    roles = [function["Properties"]["Role"]["Fn::GetAtt"][0] for function in resources(template, "AWS::Lambda::Function").values()]
+    assert len(roles) == len(set(roles))
+    assert not [role for role in resources(template, "AWS::IAM::Role").values() if "ManagedPolicyArns" in role["Properties"]]
+
+
+@EVERYWHERE
+@PATTERNS
+def test_every_statement_names_exact_actions_on_exact_resources(template):
+    for policy in resources(template, "AWS::IAM::Policy").values():
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+            assert not [action for action in actions if "*" in action]
+            if not set(actions) <= WITHOUT_RESOURCE:
+                assert '"*"' not in json.dumps(statement["Resource"])
+
+
+# --- what an environment decides
+
+
+@EVERYWHERE
+@PATTERNS
+def test_log_groups_keep_events_as_long_as_the_environment_says(template, environment):
+    days = {LOCAL: 1, DEV: 7, STAGING: 30, PROD: 365}[environment]
+    groups = resources(template, "AWS::Logs::LogGroup")
+    assert {group["Properties"]["RetentionInDays"] for group in groups.values()} == {days}
+
+
+@EVERYWHERE
+@PATTERNS
+def test_data_is_kept_in_prod_and_goes_with_the_stack_elsewhere(template, environment, entry):
+    kept = {name for kind in STATEFUL for name, found in resources(template, kind).items() if found["DeletionPolicy"] == "Retain"}
+    assert bool(kept) is (environment is PROD)
+
+
+@EVERYWHERE
+@PATTERNS
+def test_tables_are_backed_up_as_the_environment_says(template, environment):
+    days = {LOCAL: None, DEV: None, STAGING: 7, PROD: 35}[environment]
+    for table in resources(template, "AWS::DynamoDB::GlobalTable").values():
+        (replica,) = table["Properties"]["Replicas"]
+        assert replica["PointInTimeRecoverySpecification"].get("RecoveryPeriodInDays") == days
+
+
+@EVERYWHERE
+@PATTERNS
+def test_nothing_has_a_physical_name(template):
+    names = ("TableName", "FunctionName", "RoleName", "QueueName", "TopicName", "BucketName", "LogGroupName", "AlarmName")
+    literal = [
+        (key, name)
+        for key, resource in template["Resources"].items()
+        for name in names
+        if isinstance(resource.get("Properties", {}).get(name), str)
+    ]
+    assert literal == []
+
+
+# --- what a stack adds
+
+
+@EVERYWHERE
+@PATTERNS
+def test_every_function_and_table_is_tagged(template, environment, entry):
+    wanted = {"Service": "serverless-patterns", "Environment": environment.name, "Pattern": entry.name, "ManagedBy": "cdk"}
+    for function in resources(template, "AWS::Lambda::Function").values():
+        assert {tag["Key"]: tag["Value"] for tag in function["Properties"]["Tags"]} == wanted
+    for table in resources(template, "AWS::DynamoDB::GlobalTable").values():
+        assert {tag["Key"]: tag["Value"] for tag in table["Properties"]["Replicas"][0]["Tags"]} == wanted
+
+
+@PATTERNS
+def test_outputs_have_the_same_names_in_every_environment(templates, entry):
+    stack = entry.name.replace("_", "-")
+    names = {environment.name: set(templates[environment.name][f"{environment.name}-{stack}"]["Outputs"]) for environment in ENVIRONMENTS}
+    (same,) = {frozenset(found) for found in names.values()}
+    assert all(re.fullmatch(r"[A-Z][A-Za-z]+", name) for name in same)
+
+
+@EVERYWHERE
+def test_only_prod_is_protected_against_termination(environment):
+    app = new_app()
+    stack = PatternStack(app, "One", environment=environment, pattern="api_crud", define=pattern_named("api_crud").define)
+    assert bool(stack.termination_protection) is (environment is PROD)
+
+
+def test_a_users_tags_are_added():
+    stack = PatternStack(
+        new_app(), "One", environment=DEV, pattern="api_crud", define=CATALOG[0].define, service="shop", tags={"CostCenter": "42"}
+    )
+    (function,) = resources(template_of(stack), "AWS::Lambda::Function").values()
+    tags = {tag["Key"]: tag["Value"] for tag in function["Properties"]["Tags"]}
+    assert (tags["Service"], tags["CostCenter"]) == ("shop", "42")
+
+
+# --- alarms
+
+
+@EVERYWHERE
+@PATTERNS
+def test_alarms_notify_the_topic_of_their_tier_where_the_environment_wants_it(template, environment):
+    alarms = resources(template, "AWS::CloudWatch::Alarm")
+    assert alarms
+    for alarm in alarms.values():
+        actions = json.dumps(alarm["Properties"].get("AlarmActions", []))
+        description = json.dumps(alarm["Properties"]["AlarmDescription"])
+        tier = re.search(r"\[(critical|warning|info)\]", description)[1]
+        assert "First: " in description
+        assert (tier.capitalize() in actions) is environment.alarm_actions
+
+
+@EVERYWHERE
+@PATTERNS
+def test_every_alarm_watches_a_resource_of_its_own_template(template):
+    for name, alarm in resources(template, "AWS::CloudWatch::Alarm").items():
+        dimensions = json.dumps(alarm["Properties"].get("Dimensions") or alarm["Properties"]["Metrics"])
+        watched = re.findall(r'\{"Ref": "(\w+)"\}', dimensions)
+        assert watched, name
+        assert set(watched) <= set(template["Resources"]), name
+
+
+def test_alarm_topics_are_encrypted_with_a_key_that_cloudwatch_may_use():
+    stack = AlertStack(new_app(), "Alerts", environment=PROD)
+    template = template_of(stack)
+    (key,) = resources(template, "AWS::KMS::Key").values()
+    (statement,) = [s for s in key["Properties"]["KeyPolicy"]["Statement"] if "Service" in s["Principal"]]
+    assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert statement["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    topics = resources(template, "AWS::SNS::Topic")
+    assert len(topics) == 3
+    assert all("KmsMasterKeyId" in topic["Properties"] for topic in topics.values())
+
+
+def test_alarm_topics_let_cloudwatch_publish_and_refuse_plain_http():
+    template = template_of(AlertStack(new_app(), "Alerts", environment=PROD))
+    for policy in resources(template, "AWS::SNS::TopicPolicy").values():
+        effects = {s["Effect"]: s for s in policy["Properties"]["PolicyDocument"]["Statement"]}
+        assert effects["Allow"]["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        assert effects["Deny"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+# --- contracts over time
+
+
+@PATTERNS
+def test_stateful_resources_keep_their_logical_ids(templates, entry):
+    """A changed id replaces a user's table. This list only ever grows."""
+    frozen = json.loads((ROOT / "tests" / "snapshots" / "stateful.json").read_text())[entry.name]
+    template = templates["prod"][f"prod-{entry.name.replace('_', '-')}"]
+    assert {name: kind for kind in STATEFUL for name in resources(template, kind)} == frozen
+
+
+@PATTERNS
+def test_two_instances_live_in_one_stack_and_in_a_stage(entry):
+    stage = cdk.Stage(new_app(), "Stage")
+    stack = cdk.Stack(stage, "Stack")
+    for number in range(2):
+        pattern = entry.define(Construct(stack, f"Instance{number}"), Operations())
+        pattern.add_alarms(Alerts())
+    one = len(resources(template_of(stack), "AWS::Lambda::Function"))
+    assert one % 2 == 0
+
+
+@EVERYWHERE
+@PATTERNS
+def test_a_second_synthesis_gives_the_same_template(template, environment, entry):
+    again = synthesise.__wrapped__()[environment.name][f"{environment.name}-{entry.name.replace('_', '-')}"]
+    assert again == template

@@ -1,0 +1,101 @@
+"""What public scanners and CDK itself say of the templates: each finding that remains has its reason here."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from aws_cdk import aws_cognito as cognito
+
+from serverless_patterns import ENVIRONMENTS, Alerts, ApiCrud, Authorization, Cors, UsagePlan
+from tests.support.synthesis import empty_stack, template_of
+
+ROOT = Path(__file__).resolve().parents[1]
+VALIDATING = {name: value for name, value in os.environ.items() if name != "CDK_VALIDATION"}
+
+#: Rule, without the name of its pack -> why it does not apply. A reason that no finding needs any more fails the test.
+REASONS = {
+    "CloudWatchLogGroupEncrypted": "log groups are encrypted by CloudWatch Logs; they hold no bodies, headers or tokens",
+    "IAM5[Resource::*]": "X-Ray has no resources to name: xray:PutTraceSegments and PutTelemetryRecords only",
+    "IAMNoInlinePolicy": "a policy belongs to one role of one function: sharing it would widen it",
+    "LambdaConcurrency": "reserved concurrency throttles what it does not protect: the API's throttle is the limit",
+    "LambdaDLQ": "the function answers an API: a failure is the caller's answer, there is no event to keep",
+    "LambdaInsideVPC": "the function reaches AWS's public endpoints only: a VPC would add a NAT gateway and protect nothing",
+    "CloudWatchAlarmAction": "the alarms of local and dev notify nobody on purpose: nobody is on call for them",
+    "COG4": "authorization is IAM by default, or a token of the issuer that the user names",
+    "APIG3": "WAF is the account's choice and has a price for each rule: the exposed API takes a web ACL",
+    "APIGWAssociatedWithWAF": "the same",
+    "APIGWCacheEnabledAndEncrypted": "no cache: an answer that depends on the caller must not be cached",
+    "APIGWSSLEnabled": "client certificates authenticate API Gateway to HTTP back ends: this one is a function",
+}
+#: Code of cfn-lint -> why it does not apply.
+CFN_LINT_REASONS = {"W3005": "CDK writes DependsOn on the role beside the role's ARN: redundant, and not ours to change"}
+
+
+@pytest.fixture(scope="session")
+def scanned(templates):
+    """Name -> template: all that is deployed, and the other shapes of each pattern."""
+    found = {name: template for stacks in templates.values() for name, template in stacks.items()}
+    return found | {"rest-api-crud": rest_api(), "cognito-api-crud": cognito_api()}
+
+
+def rest_api():
+    stack = empty_stack()
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+    api = ApiCrud(
+        stack,
+        "Users",
+        resource="users",
+        schema=schema,
+        api_kind="rest",
+        cors=Cors(allow_origins=["https://shop.example.com"]),
+        usage_plan=UsagePlan(requests_per_day=10_000),
+    )
+    api.add_alarms(Alerts())
+    return template_of(stack)
+
+
+def cognito_api():
+    stack = empty_stack()
+    pool = cognito.UserPool.from_user_pool_id(stack, "Pool", "eu-central-1_Example")
+    client = cognito.UserPoolClient.from_user_pool_client_id(stack, "Client", "example")
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+    authorization = Authorization.cognito(pool, clients=[client])
+    ApiCrud(stack, "Users", resource="users", schema=schema, authorization=authorization, cors=Cors(allow_origins=["*"]))
+    return template_of(stack)
+
+
+def test_cdk_nag_finds_nothing_without_a_reason(scanned, tmp_path):
+    for name, template in scanned.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(template))
+    script = [sys.executable, str(ROOT / "tests" / "support" / "nag.py"), str(tmp_path)]
+    run = subprocess.run(script, capture_output=True, text=True, env=VALIDATING, check=False)
+    assert run.returncode == 0, run.stderr
+    result = json.loads(run.stdout.splitlines()[-1])
+    rules = {re.sub(r"^.*?-", "", rule) for rule, _ in result["findings"]}
+    assert result["packs"] == 5
+    assert rules - set(REASONS) == set(), [finding for finding in result["findings"] if finding[0].split("-", 1)[1] not in REASONS]
+    assert set(REASONS) - rules == set(), "these reasons are not needed any more"
+
+
+def test_cfn_lint_finds_nothing_without_a_reason(scanned, tmp_path):
+    for name, template in scanned.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(template))
+    command = [str(Path(sys.executable).with_name("cfn-lint")), "--format", "json", *map(str, sorted(tmp_path.glob("*.json")))]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = {(match["Rule"]["Id"], match["Message"]) for match in json.loads(run.stdout)}
+    assert {finding for finding in found if finding[0] not in CFN_LINT_REASONS} == set()
+    assert {code for code, _ in found} == set(CFN_LINT_REASONS), "these reasons are not needed any more"
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
+def test_the_pinned_cli_synthesises_with_cdks_own_validation_and_complains_of_nothing(environment, tmp_path):
+    cdk = ROOT / "node_modules" / ".bin" / "cdk"
+    command = [str(cdk), "synth", "--quiet", "--no-notices", "-c", f"environment={environment.name}", "--output", str(tmp_path)]
+    run = subprocess.run(command, cwd=ROOT, env=VALIDATING, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    said = [line for line in run.stderr.splitlines() if line and not re.match(r"Bundling asset|Successfully|Supply a stack", line)]
+    assert said == []
