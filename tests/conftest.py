@@ -39,4 +39,3 @@ def stack() -> Iterator[Any]:
     from tests.support.synthesis import empty_stack  # noqa: PLC0415  the same
 
     return empty_stack()
-

@@ -93,7 +93,9 @@ def test_every_function_has_the_runtime_logs_and_limits_of_the_library(template,
 @EVERYWHERE
 @PATTERNS
 def test_every_function_has_a_role_of_its_own(template):
-    roles = [function["Properties"]["Role"]["Fn::GetAtt"][0] for function in resources(template, "AWS::Lambda::Function").values()]
+    roles = [
+        function["Properties"]["Role"]["Fn::GetAtt"][0] for function in resources(template, "AWS::Lambda::Function").values()
+    ]
     assert len(roles) == len(set(roles))
     assert not [role for role in resources(template, "AWS::IAM::Role").values() if "ManagedPolicyArns" in role["Properties"]]
 
@@ -123,7 +125,9 @@ def test_log_groups_keep_events_as_long_as_the_environment_says(template, enviro
 @EVERYWHERE
 @PATTERNS
 def test_data_is_kept_in_prod_and_goes_with_the_stack_elsewhere(template, environment, entry):
-    kept = {name for kind in STATEFUL for name, found in resources(template, kind).items() if found["DeletionPolicy"] == "Retain"}
+    kept = {
+        name for kind in STATEFUL for name, found in resources(template, kind).items() if found["DeletionPolicy"] == "Retain"
+    }
     assert bool(kept) is (environment is PROD)
 
 
@@ -165,7 +169,10 @@ def test_every_function_and_table_is_tagged(template, environment, entry):
 @PATTERNS
 def test_outputs_have_the_same_names_in_every_environment(templates, entry):
     stack = entry.name.replace("_", "-")
-    names = {environment.name: set(templates[environment.name][f"{environment.name}-{stack}"]["Outputs"]) for environment in ENVIRONMENTS}
+    names = {
+        environment.name: set(templates[environment.name][f"{environment.name}-{stack}"]["Outputs"])
+        for environment in ENVIRONMENTS
+    }
     (same,) = {frozenset(found) for found in names.values()}
     assert all(re.fullmatch(r"[A-Z][A-Za-z]+", name) for name in same)
 
@@ -179,7 +186,13 @@ def test_only_prod_is_protected_against_termination(environment):
 
 def test_a_users_tags_are_added():
     stack = PatternStack(
-        new_app(), "One", environment=DEV, pattern="api_crud", define=CATALOG[0].define, service="shop", tags={"CostCenter": "42"}
+        new_app(),
+        "One",
+        environment=DEV,
+        pattern="api_crud",
+        define=CATALOG[0].define,
+        service="shop",
+        tags={"CostCenter": "42"},
     )
     (function,) = resources(template_of(stack), "AWS::Lambda::Function").values()
     tags = {tag["Key"]: tag["Value"] for tag in function["Properties"]["Tags"]}

@@ -77,7 +77,9 @@ def test_cdk_nag_finds_nothing_without_a_reason(scanned, tmp_path):
     result = json.loads(run.stdout.splitlines()[-1])
     rules = {re.sub(r"^.*?-", "", rule) for rule, _ in result["findings"]}
     assert result["packs"] == 5
-    assert rules - set(REASONS) == set(), [finding for finding in result["findings"] if finding[0].split("-", 1)[1] not in REASONS]
+    assert rules - set(REASONS) == set(), [
+        finding for finding in result["findings"] if finding[0].split("-", 1)[1] not in REASONS
+    ]
     assert set(REASONS) - rules == set(), "these reasons are not needed any more"
 
 
@@ -97,5 +99,7 @@ def test_the_pinned_cli_synthesises_with_cdks_own_validation_and_complains_of_no
     command = [str(cdk), "synth", "--quiet", "--no-notices", "-c", f"environment={environment.name}", "--output", str(tmp_path)]
     run = subprocess.run(command, cwd=ROOT, env=VALIDATING, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    said = [line for line in run.stderr.splitlines() if line and not re.match(r"Bundling asset|Successfully|Supply a stack", line)]
+    said = [
+        line for line in run.stderr.splitlines() if line and not re.match(r"Bundling asset|Successfully|Supply a stack", line)
+    ]
     assert said == []

@@ -18,6 +18,8 @@ VENV = os.path.join(ROOT, ".venv")
 BIN = os.path.join(VENV, "bin")
 STAMP = os.path.join(VENV, "installed")
 OLDEST = (3, 11)
+# The interpreter below any virtual environment, .venv itself among them: it has pip, and does not go when .venv is made anew.
+PYTHON = getattr(sys, "_base_executable", sys.executable)
 
 
 def main() -> None:
@@ -25,7 +27,7 @@ def main() -> None:
     if sys.version_info < OLDEST:
         stop(
             "Python 3.11 or newer is needed, but %s is %d.%d.\nInstall a newer one and name it: make PYTHON=python3.12 demo"
-            % (sys.executable, sys.version_info[0], sys.version_info[1])
+            % (PYTHON, sys.version_info[0], sys.version_info[1])
         )
     wanted = fingerprint()
     if os.path.exists(STAMP) and read(STAMP) == wanted:
@@ -33,7 +35,7 @@ def main() -> None:
     say("installing uv")
     uv = install_uv()
     say("installing the Python packages of requirements-dev.txt into .venv")
-    run([uv, "venv", "--quiet", "--clear", "--no-project", "--python", sys.executable, VENV])
+    run([uv, "venv", "--quiet", "--clear", "--no-project", "--python", PYTHON, VENV])
     sync = [uv, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode"]
     run([*sync, "--python", os.path.join(BIN, "python"), LOCK])
     say("installing the CDK CLI of package-lock.json into node_modules")
@@ -45,16 +47,16 @@ def main() -> None:
 
 def fingerprint() -> str:
     """What is installed depends on the locks and on the interpreter."""
-    return hashlib.sha256((sys.executable + sys.version + read(LOCK) + read(NODE_LOCK)).encode()).hexdigest()
+    return hashlib.sha256((PYTHON + sys.version + read(LOCK) + read(NODE_LOCK)).encode()).hexdigest()
 
 
 def install_uv() -> str:
     """Install the uv of the lock with pip, the one installer that can be assumed; the path of its program."""
-    pip = [sys.executable, "-m", "pip"]
+    pip = [PYTHON, "-m", "pip"]
     if subprocess.run([*pip, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode != 0:
         stop(
             "pip is missing for %s.\nInstall it (Debian, Ubuntu: apt-get install python3-pip; Fedora: dnf install python3-pip; "
-            "else: %s -m ensurepip)" % (sys.executable, sys.executable)
+            "else: %s -m ensurepip)" % (PYTHON, PYTHON)
         )
     folder = os.path.join(ROOT, ".uv")
     shutil.rmtree(folder, ignore_errors=True)
@@ -80,7 +82,7 @@ def read(path: str) -> str:
         return file.read()
 
 
-def run(command: list) -> None:
+def run(command: "list[str]") -> None:
     """Run a command; where it fails, its own words come first."""
     if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
         stop("failed: %s\nThe first run needs the network. Type the same command again to go on." % " ".join(command))

@@ -10,7 +10,7 @@ from pathlib import Path
 import uv
 
 ROOT = Path(__file__).resolve().parent.parent
-#: Each lock, and the arguments of ``uv pip compile`` that make it. The first constrains the others: one version of each package.
+#: Each lock, and what ``uv pip compile`` makes it from. The first constrains the others: one version of each package.
 LOCKS: dict[str, list[str]] = {
     "requirements-dev.txt": ["pyproject.toml", "--extra", "dev", "--no-emit-package", "serverless-patterns"],
     "requirements.txt": ["pyproject.toml", "--extra", "node", "--constraints", "requirements-dev.txt"],
@@ -24,7 +24,9 @@ LOCKS: dict[str, list[str]] = {
 def main() -> None:
     """Compile, or compare."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 and name the stale locks, if there are any")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit 1 and name the stale locks, if there are any"
+    )
     check = parser.parse_args().check
     stale = [lock for lock, arguments in LOCKS.items() if compile_lock(lock, arguments, keep=check)]
     if check and stale:

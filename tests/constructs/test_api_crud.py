@@ -190,7 +190,9 @@ def test_tokens_of_any_issuer_are_accepted_with_their_audience_and_scopes(stack)
     assert {(r["AuthorizationType"], *r["AuthorizationScopes"]) for r in routes(stack).values()} == {("JWT", "users")}
 
 
-@pytest.mark.parametrize(("kind", "resource"), [("http", "AWS::ApiGatewayV2::Authorizer"), ("rest", "AWS::ApiGateway::Authorizer")])
+@pytest.mark.parametrize(
+    ("kind", "resource"), [("http", "AWS::ApiGatewayV2::Authorizer"), ("rest", "AWS::ApiGateway::Authorizer")]
+)
 def test_tokens_of_a_user_pool_are_accepted_by_both_kinds(stack, kind, resource):
     pool = cognito.UserPool(stack, "Pool")
     users(stack, api_kind=kind, authorization=Authorization.cognito(pool, clients=[pool.add_client("Client")]))
@@ -323,22 +325,36 @@ def test_the_environment_decides_what_happens_to_data(stack):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"resource": "Users/all"}, "resource must be 1 to 64 lower-case letters, digits and hyphens, starting with a letter, "
-         "got 'Users/all'"),
+        (
+            {"resource": "Users/all"},
+            ("resource must be 1 to 64 lower-case letters, digits and hyphens, starting with a letter, got 'Users/all'"),
+        ),
         ({"api_kind": "graphql"}, "api_kind must be one of 'http', 'rest', got 'graphql'"),
-        ({"usage_plan": UsagePlan()}, "usage_plan needs api_kind='rest': an HTTP API has no API keys; "
-         "throttle limits it as a whole"),
+        (
+            {"usage_plan": UsagePlan()},
+            ("usage_plan needs api_kind='rest': an HTTP API has no API keys; throttle limits it as a whole"),
+        ),
         ({"timeout": Duration.seconds(31)}, "timeout must be 1 to 30 s (the limit of api_kind='http' is 30 s), got 31 s"),
-        ({"timeout": Duration.seconds(30), "api_kind": "rest"}, "timeout must be 1 to 29 s (the limit of api_kind='rest' is 29 s), "
-         "got 30 s"),
-        ({"api_kind": "rest", "cors": Cors(allow_origins=["https://a.example", "https://b.example"])},
-         "allow_origins must be one origin for api_kind='rest' (its own error answers carry a fixed one), "
-         "got ['https://a.example', 'https://b.example']; api_kind='http' takes several"),
-        ({"api_kind": "rest", "authorization": Authorization.jwt(issuer="https://id.example.com", audience=["a"])},
-         "authorization: a REST API verifies tokens of a Cognito user pool only; use Authorization.cognito(user_pool, "
-         "clients=[...]), or api_kind='http', which verifies those of any issuer"),
+        (
+            {"timeout": Duration.seconds(30), "api_kind": "rest"},
+            ("timeout must be 1 to 29 s (the limit of api_kind='rest' is 29 s), got 30 s"),
+        ),
+        (
+            {"api_kind": "rest", "cors": Cors(allow_origins=["https://a.example", "https://b.example"])},
+            (
+                "allow_origins must be one origin for api_kind='rest' (its own error answers carry a fixed one), "
+                "got ['https://a.example', 'https://b.example']; api_kind='http' takes several"
+            ),
+        ),
+        (
+            {"api_kind": "rest", "authorization": Authorization.jwt(issuer="https://id.example.com", audience=["a"])},
+            (
+                "authorization: a REST API verifies tokens of a Cognito user pool only; use Authorization.cognito(user_pool, "
+                "clients=[...]), or api_kind='http', which verifies those of any issuer"
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_refused_in_the_users_words(stack, options, message):
     with pytest.raises(PatternError) as raised:
         users(stack, **options)
@@ -355,21 +371,31 @@ def test_a_duration_that_is_a_token_passes(stack):
     ("make", "message"),
     [
         (lambda: Cors(allow_origins=[]), "allow_origins must be a list with at least one origin, got []"),
-        (lambda: Cors(allow_origins=["*"], allow_credentials=True), "allow_credentials must be False when allow_origins is '*': "
-         "browsers refuse that pair; list the origins"),
-        (lambda: Cors(allow_origins=["*", "https://a.example"]), "allow_origins: '*' already allows all others, "
-         "got ['*', 'https://a.example']"),
-        (lambda: Cors(allow_origins=["https://a.example/"]), "allow_origins must hold origins such as 'https://shop.example.com' "
-         "or '*', got 'https://a.example/'"),
+        (
+            lambda: Cors(allow_origins=["*"], allow_credentials=True),
+            ("allow_credentials must be False when allow_origins is '*': browsers refuse that pair; list the origins"),
+        ),
+        (
+            lambda: Cors(allow_origins=["*", "https://a.example"]),
+            ("allow_origins: '*' already allows all others, got ['*', 'https://a.example']"),
+        ),
+        (
+            lambda: Cors(allow_origins=["https://a.example/"]),
+            ("allow_origins must hold origins such as 'https://shop.example.com' or '*', got 'https://a.example/'"),
+        ),
         (lambda: Throttle(rate=0), "rate must be 1 to 10000 requests per second, got 0 requests per second"),
         (lambda: UsagePlan(requests_per_day=0), "requests_per_day must be at least 1, or None for no quota, got 0"),
-        (lambda: Authorization.jwt(issuer="http://id.example.com", audience=["a"]), "issuer must be an https URL, "
-         "got 'http://id.example.com'"),
-        (lambda: Authorization.jwt(issuer="https://id.example.com", audience=[]), "audience must be a list with at least one client "
-         "id, got []: without it any client's token passes"),
+        (
+            lambda: Authorization.jwt(issuer="http://id.example.com", audience=["a"]),
+            ("issuer must be an https URL, got 'http://id.example.com'"),
+        ),
+        (
+            lambda: Authorization.jwt(issuer="https://id.example.com", audience=[]),
+            ("audience must be a list with at least one client id, got []: without it any client's token passes"),
+        ),
         (lambda: Authorization.cognito(None, clients=[]), "clients must hold at least one client of the user pool, got none"),
     ],
-)  # fmt: skip
+)
 def test_values_are_checked_where_they_are_made(make, message):
     with pytest.raises(PatternError) as raised:
         make()
@@ -382,20 +408,30 @@ def test_values_are_checked_where_they_are_made(make, message):
         ({"type": "array"}, "schema must have type 'object', got 'array'"),
         ({"type": "object"}, "schema must name the fields of the resource under 'properties'"),
         ({**USER, "x": {1, 2}}, "schema must hold JSON values only: Object of type set is not JSON serializable"),
-        ({**USER, "properties": {"etag": {"type": "string"}}}, "schema must not have the properties etag: the server sets them; "
-         "choose other names"),
-        ({**USER, "properties": {"id": {"type": "integer"}}}, "schema: the property 'id' is the key of the table and must have "
-         "type 'string', got {'type': 'integer'}"),
-        ({**USER, "properties": {"name": {"type": "text"}}}, "schema.properties.name: type must be one of array, boolean, integer, "
-         "null, number, object, string, got 'text'"),
-        ({**USER, "properties": {"name": {"$ref": "https://example.com/x"}}}, "schema.properties.name: $ref must point into the "
-         "schema itself ('#/...'), got 'https://example.com/x'"),
-        ({**USER, "properties": {"name": {"pattern": "("}}}, "schema.properties.name: pattern '(' is no regular expression: "
-         "missing ), unterminated subpattern at position 0"),
+        (
+            {**USER, "properties": {"etag": {"type": "string"}}},
+            ("schema must not have the properties etag: the server sets them; choose other names"),
+        ),
+        (
+            {**USER, "properties": {"id": {"type": "integer"}}},
+            ("schema: the property 'id' is the key of the table and must have type 'string', got {'type': 'integer'}"),
+        ),
+        (
+            {**USER, "properties": {"name": {"type": "text"}}},
+            ("schema.properties.name: type must be one of array, boolean, integer, null, number, object, string, got 'text'"),
+        ),
+        (
+            {**USER, "properties": {"name": {"$ref": "https://example.com/x"}}},
+            ("schema.properties.name: $ref must point into the schema itself ('#/...'), got 'https://example.com/x'"),
+        ),
+        (
+            {**USER, "properties": {"name": {"pattern": "("}}},
+            ("schema.properties.name: pattern '(' is no regular expression: missing ), unterminated subpattern at position 0"),
+        ),
         ({**USER, "required": ["nmae"]}, "schema: required names 'nmae', which properties does not have"),
         ({**USER, "required": "name"}, "schema: required must be a list of property names, got 'name'"),
     ],
-)  # fmt: skip
+)
 def test_a_schema_that_cannot_work_is_refused_with_its_place(stack, schema, message):
     with pytest.raises(PatternError) as raised:
         users(stack, schema=schema)

@@ -24,8 +24,14 @@ def test_an_unknown_environment_names_the_known_ones_and_the_closest():
     ("change", "message"),
     [
         ({"account": "12"}, "account must be an AWS account id of 12 digits, or None for any account, got '12'"),
-        ({"region": "Frankfurt"}, "region must be an AWS region such as 'eu-central-1', or None for any region, got 'Frankfurt'"),
-        ({"name": "Prod 1"}, "name must be 1 to 31 lower-case letters, digits and hyphens, starting with a letter, got 'Prod 1'"),
+        (
+            {"region": "Frankfurt"},
+            "region must be an AWS region such as 'eu-central-1', or None for any region, got 'Frankfurt'",
+        ),
+        (
+            {"name": "Prod 1"},
+            "name must be 1 to 31 lower-case letters, digits and hyphens, starting with a letter, got 'Prod 1'",
+        ),
     ],
 )
 def test_an_environment_refuses_what_is_not_well_formed(change, message):

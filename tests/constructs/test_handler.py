@@ -42,7 +42,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def wheelhouse(tmp_path, monkeypatch):
-    """An index in a folder: ``pure`` has a wheel for every platform, ``native`` for Lambda's arm64 alone, ``source`` has none."""
+    """An index in a folder: ``pure`` has a wheel for all, ``native`` one for Lambda's arm64, ``source`` none."""
     folder = tmp_path / "wheels"
     folder.mkdir()
     _wheel(folder, "pure", "py3-none-any")
@@ -154,13 +154,18 @@ def test_an_entry_may_be_defined_imported_or_nested(code, entry):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ("app.handlr", r"entry 'app\.handlr' names the function 'handlr', but .*app\.py does not define it; "
-         r"did you mean 'app\.handler'\?"),
+        (
+            "app.handlr",
+            (
+                r"entry 'app\.handlr' names the function 'handlr', but .*app\.py does not define it; "
+                r"did you mean 'app\.handler'\?"
+            ),
+        ),
         ("app.zzz", r"does not define it; it defines handler, other"),
         ("main.handler", r"entry 'main\.handler' names the module 'main', but there is no file .*main\.py"),
         ("handler", r"entry must be 'module\.function', at most 128 characters, got 'handler'"),
     ],
-)  # fmt: skip
+)
 def test_an_entry_that_the_code_does_not_have_is_refused(code, entry, message):
     with pytest.raises(PatternError, match=message):
         Handler.from_directory(code, entry)
@@ -172,13 +177,15 @@ def test_a_module_that_is_not_python_is_refused_with_its_line(code):
         Handler.from_directory(code, "app.handler")
 
 
-def test_a_missing_folder_says_where_it_was_looked_for(tmp_path):
-    with pytest.raises(BundlingError, match=r"directory must be an existing folder, got 'src/nothing' \(looked for /.*src/nothing"):
+def test_a_missing_folder_says_where_it_was_looked_for():
+    with pytest.raises(
+        BundlingError, match=r"directory must be an existing folder, got 'src/nothing' \(looked for /.*src/nothing"
+    ):
         Handler.from_directory("src/nothing", "app.handler")
 
 
 def test_missing_requirements_say_where_they_were_looked_for(code):
-    with pytest.raises(BundlingError, match="requirements must be an existing file, got 'nothing.txt'"):
+    with pytest.raises(BundlingError, match=r"requirements must be an existing file, got 'nothing\.txt'"):
         Handler.from_directory(code, "app.handler", requirements="nothing.txt")
 
 

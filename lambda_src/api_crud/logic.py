@@ -1,0 +1,262 @@
+"""What the API decides: which body fits, who may change what, what a repeated request gets. It makes no AWS call itself."""
+
+import hashlib
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum, auto
+from typing import Protocol
+
+from api_crud.models import ETAG, SERVER_OWNED, Cursors, IfMatch, Item, Key, KeyRecord, Page, Settings, is_id
+from shared import strict_json
+from shared.dynamodb import MOST_ITEM_BYTES, item_size
+from shared.errors import ConflictError, Fault, InvalidError, KeyReusedError, NotFoundError, StaleError, TooLargeError
+from shared.schema import Schema
+from shared.strict_json import Json
+
+#: How often a change is tried again that another one overtook, before the client is asked to.
+ATTEMPTS = 3
+
+_DEFAULT_LIMIT = "25"
+_LIMIT = re.compile(r"[1-9][0-9]?|100")
+_RETRY_AFTER_SECONDS = 1
+
+
+class Outcome(Enum):
+    """How the creation of an item under an idempotency key ended."""
+
+    CREATED = auto()
+    ITEM_EXISTS = auto()
+    KEY_IN_USE = auto()
+
+
+class Store(Protocol):
+    """The tables. A write happens as a whole or not at all: ``False`` says that something else is there, or came first."""
+
+    def get(self, item_id: str) -> Item | None:
+        """The item as it is now."""
+
+    def scan(self, limit: int, after: str | None) -> Page:
+        """At most ``limit`` items, from the one after this id."""
+
+    def create(self, item: Item, now: int) -> bool:
+        """Write the item if there is none with its id, or if that one has expired."""
+
+    def create_once(self, item: Item, record: KeyRecord, now: int) -> Outcome:
+        """Write the item and the record of its key, both or neither."""
+
+    def key_record(self, record_id: str) -> KeyRecord | None:
+        """The record of a used key."""
+
+    def replace(self, item: Item, etag: str | None) -> bool:
+        """Write the item if it is still at this version."""
+
+    def delete(self, item_id: str, etag: str | None) -> bool:
+        """Delete the item if it is still at this version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """An item, and whether an earlier request with the same key had created it."""
+
+    item: Item
+    replayed: bool = False
+
+
+class Items:
+    """The items of one resource.
+
+    Args:
+        settings: The handler's settings.
+        schema: What the body of an item looks like.
+        store: The tables.
+        clock: The time of day.
+    """
+
+    def __init__(
+        self, settings: Settings, schema: Schema, store: Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._settings = settings
+        self._schema = schema
+        self._store = store
+        self._clock = clock
+        self._cursors = Cursors(f"{settings.table_name}/{settings.resource}")
+
+    def read(self, item_id: str) -> Item:
+        """The item with this id.
+
+        Raises:
+            NotFoundError: There is none, or it has expired.
+        """
+        item = self._store.get(item_id) if is_id(item_id) else None
+        if item is None or self._expired(item):
+            msg = "There is no item with this id."
+            raise NotFoundError(msg)
+        return item
+
+    def page(self, query: Mapping[str, str]) -> tuple[list[Item], str | None]:
+        """A page of items and the cursor of the next one; a page can be short, or empty, and not be the last.
+
+        Raises:
+            InvalidError: A parameter is unknown or malformed.
+        """
+        if query.keys() - {"limit", "cursor"}:
+            msg = "The parameters of a listing are limit and cursor."
+            raise InvalidError(msg)
+        limit = query.get("limit", _DEFAULT_LIMIT)
+        if not _LIMIT.fullmatch(limit):
+            msg = "limit must be a whole number from 1 to 100."
+            raise InvalidError(msg)
+        after = self._cursors.read(query["cursor"]) if "cursor" in query else None
+        page = self._store.scan(int(limit), after)
+        cursor = None if page.last_id is None else self._cursors.write(page.last_id)
+        return [item for item in page.items if not self._expired(item)], cursor
+
+    def create(self, body: bytes, key: Key | None, before_write: Callable[[], None]) -> Created:
+        """A new item; with a key, exactly one however often the request comes.
+
+        Raises:
+            InvalidError: The body does not fit.
+            TooLargeError: The item would be larger than a table can hold.
+            ConflictError: There is an item with this id, or the same request is still under way.
+            KeyReusedError: The key came with another body before.
+        """
+        fields = self._fields(body)
+        item = self._item(str(fields.get("id", uuid.uuid4())), fields, etag=_new_etag())
+        before_write()
+        if key is not None:
+            return self._create_once(item, fields, key)
+        if not self._store.create(item, self._now()):
+            raise _exists()
+        return Created(item)
+
+    def replace(self, item_id: str, body: bytes, if_match: IfMatch, before_write: Callable[[], None]) -> Item:
+        """The item with all its fields replaced.
+
+        Raises:
+            InvalidError: The body does not fit.
+            TooLargeError: The item would be larger than a table can hold.
+            NotFoundError: There is no item with this id.
+            StaleError: The item is not one of the versions that the caller is willing to replace.
+            ConflictError: Others kept changing it.
+        """
+        fields = self._fields(body, item_id)
+        etag = _new_etag()
+        self._item(item_id, fields, etag)  # too large an item is refused before any call
+        for _ in range(ATTEMPTS):
+            current = self._matching(item_id, if_match)
+            item = self._item(item_id, fields, etag, created_at=current.attributes.get("created_at"))
+            before_write()
+            if self._store.replace(item, current.etag):
+                return item
+        raise _overtaken()
+
+    def delete(self, item_id: str, if_match: IfMatch, before_write: Callable[[], None]) -> None:
+        """Delete the item.
+
+        Raises:
+            NotFoundError: There is no item with this id.
+            StaleError: The item is not one of the versions that the caller is willing to delete.
+            ConflictError: Others kept changing it.
+        """
+        for _ in range(ATTEMPTS):
+            current = self._matching(item_id, if_match)
+            before_write()
+            if self._store.delete(item_id, current.etag):
+                return
+        raise _overtaken()
+
+    def _create_once(self, item: Item, fields: dict[str, Json], key: Key) -> Created:
+        now = self._now()
+        record = KeyRecord(
+            id=_hash([key.caller, self._settings.resource, key.text]),
+            request_hash=_hash(fields),
+            item_id=item.id,
+            etag=str(item.etag),
+            created_at=str(item.attributes["created_at"]),
+            expires_at=now + self._settings.idempotency_ttl_seconds,
+        )
+        outcome = self._store.create_once(item, record, now)
+        if outcome is Outcome.CREATED:
+            return Created(item)
+        earlier = self._store.key_record(record.id)
+        if earlier is not None and earlier.expires_at >= now:
+            return self._replay(earlier, record, fields)
+        raise _exists() if outcome is Outcome.ITEM_EXISTS else _under_way()
+
+    def _replay(self, earlier: KeyRecord, record: KeyRecord, fields: dict[str, Json]) -> Created:
+        if earlier.request_hash != record.request_hash:
+            msg = "This Idempotency-Key came with another body before. Use a new key for a new request."
+            raise KeyReusedError(msg)
+        times: dict[str, Json] = {"created_at": earlier.created_at, "updated_at": earlier.created_at}
+        return Created(Item(fields | {"id": earlier.item_id} | times, earlier.etag), replayed=True)
+
+    def _matching(self, item_id: str, if_match: IfMatch) -> Item:
+        current = self.read(item_id)
+        if not if_match.allows(current):
+            msg = "The item has changed since you read it. Read it again, and repeat your change."
+            raise StaleError(msg)
+        return current
+
+    def _fields(self, body: bytes, item_id: str | None = None) -> dict[str, Json]:
+        document = strict_json.parse(body)
+        if not isinstance(document, dict):
+            msg = "The body must be a JSON object."
+            raise InvalidError(msg)
+        owned = SERVER_OWNED if self._schema.declares("id") else (*SERVER_OWNED, "id")
+        fields = {name: value for name, value in document.items() if name not in owned}
+        faults = [Fault.at([name], "is set by the server") for name in document if name in owned]
+        faults += [*self._schema.faults(fields), *_id_faults(fields, item_id)]
+        if faults:
+            msg = "The body does not fit: errors has the fields."
+            raise InvalidError(msg, faults=faults)
+        return fields
+
+    def _item(self, item_id: str, fields: dict[str, Json], etag: str, created_at: Json = None) -> Item:
+        now = self._clock().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        attributes = fields | {"id": item_id, "created_at": created_at or now, "updated_at": now}
+        if item_size(attributes | {ETAG: etag}) > MOST_ITEM_BYTES:
+            msg = f"The item is larger than the {MOST_ITEM_BYTES} bytes that can be stored, names included."
+            raise TooLargeError(msg)
+        return Item(attributes, etag)
+
+    def _expired(self, item: Item) -> bool:
+        expires = item.attributes.get(self._settings.ttl_attribute)
+        return isinstance(expires, Decimal) and expires < self._now()
+
+    def _now(self) -> int:
+        return int(self._clock().timestamp())
+
+
+def _id_faults(fields: dict[str, Json], item_id: str | None) -> list[Fault]:
+    given = fields.get("id")
+    if given is None:
+        return []
+    if item_id is not None and given != item_id:
+        return [Fault.at(["id"], "is not the id in the path")]
+    if not (isinstance(given, str) and is_id(given)):
+        return [Fault.at(["id"], "must be 1 to 128 letters, digits or characters of ._~@:+-")]
+    return []
+
+
+def _new_etag() -> str:
+    return uuid.uuid4().hex
+
+
+def _hash(document: Json) -> str:
+    return hashlib.sha256(strict_json.render(document).encode()).hexdigest()
+
+
+def _exists() -> ConflictError:
+    return ConflictError("There is an item with this id already.")
+
+
+def _under_way() -> ConflictError:
+    return ConflictError("A request with this Idempotency-Key is under way. Try again.", retry_after=_RETRY_AFTER_SECONDS)
+
+
+def _overtaken() -> ConflictError:
+    return ConflictError("Others keep changing the item. Try again.", retry_after=_RETRY_AFTER_SECONDS)

@@ -1,0 +1,224 @@
+"""The values of this pattern: its settings, what is stored, and the texts that clients hand back (cursors, ETags, keys)."""
+
+import base64
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared import settings
+from shared.errors import InvalidError
+from shared.observability import LogSettings
+from shared.settings import SettingsError
+from shared.strict_json import Json
+
+#: The attribute that holds an item's version. No representation shows it: the ETag header does.
+ETAG = "etag"
+
+#: Attributes that the server sets and no client can. A schema must not declare them.
+SERVER_OWNED = ("created_at", "updated_at", ETAG)
+
+_CODE_ROOT = Path(__file__).parents[1]
+_ID = re.compile(r"[A-Za-z0-9._~@:+-]{1,128}")
+_RESOURCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ETAGS = re.compile(r'\s*(?:W/)?"[^"]*"\s*(?:,\s*(?:W/)?"[^"]*"\s*)*')
+_ANY_ETAG = re.compile(r'"([^"]*)"')
+_STRONG_ETAG = re.compile(r'(?<!W/)"([^"]*)"')
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_CURSOR_MARK_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the construct tells the handler through environment variables.
+
+    Args:
+        resource: RESOURCE: the path segment of the collection, such as ``orders``.
+        table_name: TABLE_NAME: the table of the items; its key is the text ``id``.
+        idempotency_table_name: IDEMPOTENCY_TABLE_NAME: the table of used keys; its key is the text ``id``, and its
+            time-to-live attribute ``expires_at``.
+        idempotency_ttl_seconds: IDEMPOTENCY_TTL_SECONDS: how long a key is remembered. Default one day.
+        max_body_bytes: MAX_BODY_BYTES: the largest body that is taken. Default 256 KB.
+        schema_file: SCHEMA_FILE: the JSON Schema of the resource, relative to the root of the code.
+        ttl_attribute: TTL_ATTRIBUTE: the table's time-to-live attribute, or nothing. DynamoDB deletes an expired item within
+            days; here it is gone at once.
+        allow_origins: ALLOW_ORIGINS: the origins of web pages that may read the answers, with commas between them; ``*`` means
+            any. Default none: an HTTP API adds these headers itself.
+        allow_credentials: ALLOW_CREDENTIALS: ``true`` if those pages may send credentials. Default ``false``.
+        logs: LOG_LEVEL and DEBUG_SAMPLE_RATE.
+    """
+
+    resource: str
+    table_name: str
+    idempotency_table_name: str
+    idempotency_ttl_seconds: int
+    max_body_bytes: int
+    schema_file: Path
+    ttl_attribute: str
+    allow_origins: tuple[str, ...]
+    allow_credentials: bool
+    logs: LogSettings
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str]) -> "Settings":
+        """The settings in these variables.
+
+        Raises:
+            SettingsError: A variable is missing or malformed; the message begins with its name.
+        """
+        origins = settings.texts(variables, "ALLOW_ORIGINS")
+        credentials = settings.choice(variables, "ALLOW_CREDENTIALS", "false", allowed=("true", "false")) == "true"
+        if credentials and "*" in origins:
+            msg = "ALLOW_CREDENTIALS must be false where ALLOW_ORIGINS has *: browsers refuse the two together"
+            raise SettingsError(msg)
+        return cls(
+            resource=_resource(variables),
+            table_name=settings.text(variables, "TABLE_NAME"),
+            idempotency_table_name=settings.text(variables, "IDEMPOTENCY_TABLE_NAME"),
+            idempotency_ttl_seconds=settings.integer(variables, "IDEMPOTENCY_TTL_SECONDS", 86_400, least=1, most=31_536_000),
+            max_body_bytes=settings.integer(variables, "MAX_BODY_BYTES", 262_144, least=1, most=6_291_456),
+            schema_file=_CODE_ROOT / settings.text(variables, "SCHEMA_FILE"),
+            ttl_attribute=variables.get("TTL_ATTRIBUTE", ""),
+            allow_origins=origins,
+            allow_credentials=credentials,
+            logs=LogSettings.from_environment(variables),
+        )
+
+
+def _resource(variables: Mapping[str, str]) -> str:
+    resource = settings.text(variables, "RESOURCE")
+    if not _RESOURCE.fullmatch(resource):
+        msg = f"RESOURCE must be 1 to 64 letters, digits, - or _, got {resource!r}"
+        raise SettingsError(msg)
+    return resource
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item.
+
+    Args:
+        attributes: What clients see: its id, its fields, and when it was created and updated.
+        etag: Its version, new with each write; ``None`` if something other than this handler wrote it.
+    """
+
+    attributes: dict[str, Json]
+    etag: str | None
+
+    @property
+    def id(self) -> str:
+        """The item's key."""
+        return str(self.attributes["id"])
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of the items, and the id after which the next part begins."""
+
+    items: list[Item]
+    last_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A used idempotency key.
+
+    It has what the first answer was made of besides the request. A repetition brings the same request (the hash shows that), so
+    the answer can be made again, and no second copy of the data lies in another table.
+    """
+
+    id: str
+    request_hash: str
+    item_id: str
+    etag: str
+    created_at: str
+    expires_at: int
+
+
+def is_id(text: str) -> bool:
+    """Whether this can be the id of an item: 1 to 128 characters that stand in a path and a header as they are."""
+    return _ID.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An idempotency key and who sent it: the same key of two callers is two keys."""
+
+    text: str
+    caller: str
+
+    @classmethod
+    def parse(cls, header: str | None, caller: str) -> "Key | None":
+        """The key in an Idempotency-Key header, if there is one.
+
+        Raises:
+            InvalidError: The header is no key.
+        """
+        if header is None:
+            return None
+        if not _IDEMPOTENCY_KEY.fullmatch(header):
+            msg = "Idempotency-Key must be 1 to 255 visible ASCII characters."
+            raise InvalidError(msg)
+        return cls(header, caller)
+
+
+@dataclass(frozen=True, slots=True)
+class IfMatch:
+    """The versions that a client is willing to change; ``None`` means any."""
+
+    etags: frozenset[str] | None = None
+
+    @classmethod
+    def parse(cls, header: str | None) -> "IfMatch":
+        """The condition in an If-Match header. A weak ETag never matches (RFC 9110, section 13.1.1).
+
+        Raises:
+            InvalidError: The header is neither ``*`` nor a list of ETags.
+        """
+        if header is None or header.strip() == "*":
+            return cls()
+        if not _ETAGS.fullmatch(header):
+            msg = 'If-Match must be * or a list of ETags in quotes, such as "5d41".'
+            raise InvalidError(msg)
+        return cls(frozenset(_STRONG_ETAG.findall(header)))
+
+    def allows(self, item: Item) -> bool:
+        """Whether the item is one of these versions."""
+        return self.etags is None or item.etag in self.etags
+
+
+def has_seen(header: str | None, item: Item) -> bool:
+    """Whether the item is one of the versions in an If-None-Match header: the client has it and need not get it again."""
+    return header is not None and (header.strip() == "*" or item.etag in _ANY_ETAG.findall(header))
+
+
+@dataclass(frozen=True, slots=True)
+class Cursors:
+    """Makes the cursors of one listing and reads them back.
+
+    A cursor is the id after which to go on, and a mark that ties it to this listing: one that was made up, changed or brought
+    from another listing is refused. It holds no secret, and neither does the key of the mark.
+    """
+
+    listing: str
+
+    def write(self, last_id: str) -> str:
+        """The cursor that goes on after this id."""
+        mark = hmac.digest(self.listing.encode(), last_id.encode(), "sha256")[:_CURSOR_MARK_BYTES]
+        return base64.urlsafe_b64encode(mark + last_id.encode()).rstrip(b"=").decode()
+
+    def read(self, cursor: str) -> str:
+        """The id in this cursor.
+
+        Raises:
+            InvalidError: It is not exactly what ``write`` made.
+        """
+        try:
+            last_id = base64.urlsafe_b64decode(f"{cursor}==")[_CURSOR_MARK_BYTES:].decode()
+        except ValueError:
+            last_id = ""
+        if not hmac.compare_digest(self.write(last_id).encode(), cursor.encode("utf-8", "replace")):
+            msg = "cursor must be a next_cursor of this listing, unchanged."
+            raise InvalidError(msg)
+        return last_id

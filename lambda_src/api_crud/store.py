@@ -1,0 +1,160 @@
+"""The calls to DynamoDB. Expressions are constants: what a client sent only ever travels as a value.
+
+They need ``dynamodb:GetItem``, ``PutItem``, ``DeleteItem`` and ``Scan`` on the table of the items, and ``dynamodb:GetItem`` and
+``PutItem`` on the table of the used keys (a transaction needs the actions of its parts, and none of its own).
+
+The SDK sends a write again that got no answer. If the first one had worked, the second finds its condition broken by its own
+doing; so a broken condition counts as a failure only if the item is not the one that was to be written.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from api_crud.logic import Outcome
+from api_crud.models import ETAG, Item, KeyRecord, Page, Settings
+from shared.aws import CLIENT_CONFIG
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+    from types_boto3_dynamodb import DynamoDBClient
+
+_to_dynamodb = TypeSerializer().serialize
+_from_dynamodb = TypeDeserializer().deserialize
+
+
+class DynamoStore:
+    """The table of the items and the table of the used idempotency keys.
+
+    Args:
+        settings: The handler's settings: the names of the tables.
+        client: The client to use. Default: a new one, with short timeouts.
+    """
+
+    def __init__(self, settings: Settings, client: "DynamoDBClient | None" = None) -> None:
+        self._client = client or boto3.client("dynamodb", config=CLIENT_CONFIG)
+        self._table = settings.table_name
+        self._keys_table = settings.idempotency_table_name
+        self._ttl_attribute = settings.ttl_attribute
+
+    def get(self, item_id: str) -> Item | None:
+        """The item as it is now: whoever wrote it can read it at once."""
+        answer = self._client.get_item(TableName=self._table, Key=_key(item_id), ConsistentRead=True)
+        return _item(answer["Item"]) if "Item" in answer else None
+
+    def scan(self, limit: int, after: str | None) -> Page:
+        """The items after this id, in no meaningful order: at most ``limit``, and at most 1 MB."""
+        start: dict[str, Any] = {} if after is None else {"ExclusiveStartKey": _key(after)}
+        answer = self._client.scan(TableName=self._table, Limit=limit, **start)
+        last = answer.get("LastEvaluatedKey")
+        return Page([_item(record) for record in answer["Items"]], _from_dynamodb(last["id"]) if last else None)
+
+    def create(self, item: Item, now: int) -> bool:
+        """Write the item unless there is one with its id that has not expired."""
+        try:
+            self._client.put_item(**self._put_absent(item, now))
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return self._is_stored(item)
+        return True
+
+    def create_once(self, item: Item, record: KeyRecord, now: int) -> Outcome:
+        """Write the item and the record of its key: both or neither, so that no crash can come between."""
+        put_record = {
+            "TableName": self._keys_table,
+            "Item": _attributes({name: getattr(record, name) for name in record.__dataclass_fields__}),
+            "ConditionExpression": "attribute_not_exists(id) OR expires_at < :now",
+            "ExpressionAttributeValues": _attributes({":now": now}),
+        }
+        try:
+            self._client.transact_write_items(
+                TransactItems=[{"Put": self._put_absent(item, now)}, {"Put": put_record}],  # type: ignore[typeddict-item]
+                ClientRequestToken=record.etag,  # as new as the write: the SDK's second attempt has the same, no other has
+            )
+        except self._client.exceptions.TransactionCanceledException as error:
+            return _outcome(error)
+        return Outcome.CREATED
+
+    def key_record(self, record_id: str) -> KeyRecord | None:
+        """The record of a used key, as it is now."""
+        answer = self._client.get_item(TableName=self._keys_table, Key=_key(record_id), ConsistentRead=True)
+        if "Item" not in answer:
+            return None
+        record = {name: _from_dynamodb(value) for name, value in answer["Item"].items()}
+        return KeyRecord(**(record | {"expires_at": int(record["expires_at"])}))
+
+    def replace(self, item: Item, etag: str | None) -> bool:
+        """Write the item if it is still at this version."""
+        try:
+            self._client.put_item(TableName=self._table, Item=_stored(item), **_unchanged(etag))
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return self._is_stored(item)
+        return True
+
+    def delete(self, item_id: str, etag: str | None) -> bool:
+        """Delete the item if it is still at this version; an item that is gone by now was deleted."""
+        try:
+            self._client.delete_item(TableName=self._table, Key=_key(item_id), **_unchanged(etag))
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return self.get(item_id) is None
+        return True
+
+    def _put_absent(self, item: Item, now: int) -> dict[str, Any]:
+        put = {"TableName": self._table, "Item": _stored(item), "ConditionExpression": "attribute_not_exists(id)"}
+        if not self._ttl_attribute:
+            return put
+        return put | {
+            "ConditionExpression": "attribute_not_exists(id) OR #expires < :now",
+            "ExpressionAttributeNames": {"#expires": self._ttl_attribute},
+            "ExpressionAttributeValues": _attributes({":now": now}),
+        }
+
+    def _is_stored(self, item: Item) -> bool:
+        stored = self.get(item.id)
+        return stored is not None and stored.etag == item.etag
+
+
+def _unchanged(etag: str | None) -> dict[str, Any]:
+    """The condition that an item is at this version; one that this handler did not write has none."""
+    names = {"#etag": ETAG}
+    if etag is None:
+        return {
+            "ConditionExpression": "attribute_exists(id) AND attribute_not_exists(#etag)",
+            "ExpressionAttributeNames": names,
+        }
+    return {
+        "ConditionExpression": "#etag = :etag",
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": _attributes({":etag": etag}),
+    }
+
+
+def _outcome(error: "ClientError") -> Outcome:
+    """What the reasons of a cancelled transaction, one for each part, say.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+    """
+    item, record = (reason.get("Code") for reason in error.response["CancellationReasons"])
+    if record == "ConditionalCheckFailed" or "TransactionConflict" in (item, record):
+        return Outcome.KEY_IN_USE
+    if item == "ConditionalCheckFailed":
+        return Outcome.ITEM_EXISTS
+    raise error
+
+
+def _key(key: str) -> dict[str, Any]:
+    return {"id": {"S": key}}
+
+
+def _attributes(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: _to_dynamodb(value) for name, value in values.items()}
+
+
+def _stored(item: Item) -> dict[str, Any]:
+    return _attributes(item.attributes | {ETAG: item.etag})
+
+
+def _item(stored: dict[str, Any]) -> Item:
+    attributes = {name: _from_dynamodb(value) for name, value in stored.items()}
+    etag = attributes.pop(ETAG, None)
+    return Item(attributes, etag)

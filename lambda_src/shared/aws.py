@@ -1,0 +1,75 @@
+"""Calls to AWS: how long they may take, which failures pass, and whether there is still time for one."""
+
+from collections.abc import Callable
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  botocore's own, no OSError
+
+from shared.errors import UnavailableError
+
+_CONNECT_SECONDS = 1
+_READ_SECONDS = 2
+_ATTEMPTS = 2
+_LONGEST_PAUSE_SECONDS = 1
+
+#: The most that one call takes: both attempts, and the pause between them, which is at most 1 s in the standard mode.
+#: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+LONGEST_CALL_SECONDS = _ATTEMPTS * (_CONNECT_SECONDS + _READ_SECONDS) + _LONGEST_PAUSE_SECONDS
+
+#: For every client. The defaults (60 s to connect, 60 s to read, several attempts) outlive any function behind an API.
+CLIENT_CONFIG = Config(
+    connect_timeout=_CONNECT_SECONDS,
+    read_timeout=_READ_SECONDS,
+    retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+)
+
+#: Error codes of calls that would work later:
+#: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+_PASSING = frozenset(
+    {
+        "InternalServerError",
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "Throttling",
+        "ThrottlingError",
+        "ThrottlingException",
+        "TransactionConflict",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+
+_RETRY_AFTER_SECONDS = 1
+
+
+def passes(error: Exception) -> bool:
+    """Whether this failure of a call is one that passes: throttling, an outage, no connection, no answer in time."""
+    if isinstance(error, ClientError):
+        return _passing(error)
+    return isinstance(error, ConnectionError | HTTPClientError)
+
+
+def _passing(error: ClientError) -> bool:
+    codes = {error.response["Error"]["Code"]}
+    codes |= {reason.get("Code", "") for reason in error.response.get("CancellationReasons", ())}
+    status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
+    return bool(codes & _PASSING) or status >= 500  # noqa: PLR2004  every 5xx is the service's own failure
+
+
+def time_guard(context: LambdaContext) -> Callable[[], None]:
+    """A check to make before each write: a write that the function's timeout cuts off has an outcome that nobody knows.
+
+    Returns:
+        A function which raises ``UnavailableError`` if less time is left than one call can take.
+    """
+
+    def check() -> None:
+        left = context.get_remaining_time_in_millis() / 1000
+        if left < LONGEST_CALL_SECONDS:
+            msg = "There was not enough time left to do this safely, and nothing was changed. Try again."
+            raise UnavailableError(msg, retry_after=_RETRY_AFTER_SECONDS)
+
+    return check

@@ -1,0 +1,98 @@
+"""AWS as the local run sees it: the emulator, another endpoint that speaks AWS, or an account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from serverless_patterns.errors import LocalRunError
+
+#: The emulator's one account, its region, and credentials that it takes.
+EMULATED_ACCOUNT = "000000000000"
+EMULATED_REGION = "us-east-1"
+EMULATED_KEY = "test"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that is deployed.
+
+    Args:
+        name: Such as ``local-api-crud``.
+        outputs: The values that it gives to people.
+    """
+
+    name: str
+    outputs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somewhere that stacks are deployed to.
+
+    Args:
+        url: The endpoint of all services. ``None`` is AWS itself, with the credentials that boto3 finds.
+    """
+
+    url: str | None
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        """Credentials and region."""
+        if self.url is None:
+            return boto3.Session()
+        return boto3.Session(aws_access_key_id=EMULATED_KEY, aws_secret_access_key=EMULATED_KEY, region_name=EMULATED_REGION)
+
+    @property
+    def log_delay(self) -> float:
+        """The longest that what a function logged may take to be found, in seconds."""
+        return 60.0 if self.url is None else 5.0
+
+    def client(self, service: str) -> Any:  # noqa: ANN401  boto3 makes the classes of its clients at run time
+        """A boto3 client of a service here."""
+        quick = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 2})
+        return self.session.client(service, endpoint_url=self.url, config=quick)  # type: ignore[call-overload]
+
+    def api_url(self, stack: Stack) -> str:
+        """Where the API of a stack answers: an emulator answers for all APIs under its own address."""
+        if self.url is None:
+            return stack.outputs["ApiUrl"].rstrip("/")
+        return f"{self.url}/_aws/execute-api/{stack.outputs['ApiId']}/{stack.outputs['ApiStage']}"
+
+    def sign(self, request: AWSRequest, service: str) -> None:
+        """Sign a request of plain HTTP (SigV4).
+
+        Raises:
+            LocalRunError: There are no credentials, or no region, to sign with.
+        """
+        credentials, region = self.session.get_credentials(), self.session.region_name
+        if credentials is None or region is None:
+            msg = "no AWS credentials or no region to sign requests with: set AWS_PROFILE and AWS_REGION, or log in"
+            raise LocalRunError(msg)
+        SigV4Auth(credentials, service, region).add_auth(request)
+
+    def stack_names(self) -> set[str]:
+        """The names of all stacks."""
+        pages = self.client("cloudformation").get_paginator("describe_stacks").paginate()
+        return {stack["StackName"] for page in pages for stack in page["Stacks"]}
+
+    def stack(self, name: str) -> Stack:
+        """A stack by its name.
+
+        Raises:
+            LocalRunError: There is none, or nobody answers.
+        """
+        try:
+            found = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        except (BotoCoreError, ClientError) as error:
+            msg = f"the stack {name} cannot be found at {self.url or 'AWS'}: {error}\nDeploy it first."
+            raise LocalRunError(msg) from error
+        return Stack(name, {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])})

@@ -1,0 +1,86 @@
+"""The command line of the local run: what each word does, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from serverless_patterns.errors import LocalRunError
+from serverless_patterns.local import commands
+from serverless_patterns.local.account import Account
+from serverless_patterns.local.commands import COMMAND, Choice
+from serverless_patterns.local.report import Report
+
+DESCRIPTION = """Deploy the stacks on an AWS emulator on this machine, drive them, and see what happened.
+No Docker, no account: only loopback, and nothing is left behind."""
+EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 130, 143
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
+    try:
+        _run(options)
+    except LocalRunError as error:
+        return _failed(f"error: {error}", EXIT_FAILED)
+    except (BotoCoreError, ClientError) as error:
+        return _failed(f"error: a call to AWS failed: {error}", EXIT_FAILED)
+    except KeyboardInterrupt:
+        return _failed("interrupted: what this command has started is stopped", EXIT_INTERRUPTED)
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    report = Report()
+    choice = Choice(**{name: value for name, value in vars(options).items() if name in ("environment", "pattern", "app")})
+    match options.command:
+        case "up":
+            commands.up(report, options.port)
+        case "deploy":
+            commands.deploy(report, choice)
+        case "drive":
+            elsewhere = Account(options.endpoint_url) if options.endpoint_url or options.aws else None
+            commands.drive(report, choice, elsewhere)
+        case "demo":
+            commands.demo(report, choice)
+        case "logs":
+            commands.logs(report, choice, of_emulator=options.emulator)
+        case "down":
+            commands.down(report)
+
+
+def _failed(message: str, code: int) -> int:
+    sys.stderr.write(f"{message}\n")
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=COMMAND, description=DESCRIPTION)
+    add = parser.add_subparsers(dest="command", required=True, metavar="command").add_parser
+    environment, pattern, app = _shared_options()
+
+    up = add("up", help="start an emulator that goes on running")
+    up.add_argument("--port", type=int, help="the loopback port; default: a free one")
+    add("deploy", help="deploy to the running emulator with the real `cdk deploy`", parents=[environment, pattern, app])
+    drive = add("drive", help="send requests through what is deployed, and follow each", parents=[environment, pattern])
+    where = drive.add_mutually_exclusive_group()
+    where.add_argument("--endpoint-url", help="drive the stacks behind this endpoint instead, such as another emulator's")
+    where.add_argument("--aws", action="store_true", help="drive the stacks of the AWS account of the current credentials")
+    add("demo", help="all at once: start, deploy, drive, show, stop", parents=[environment, pattern, app])
+    logs = add("logs", help="print what the functions have logged", parents=[environment, pattern])
+    logs.add_argument("--emulator", action="store_true", help="the emulator's own log instead")
+    add("down", help="stop the emulator and remove its state")
+    return parser
+
+
+def _shared_options() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser, argparse.ArgumentParser]:
+    environment, pattern, app = (argparse.ArgumentParser(add_help=False) for _ in range(3))
+    environment.add_argument("--environment", default="local", help="the environment of the stacks; default: local")
+    pattern.add_argument("--pattern", help="one pattern, such as api_crud; default: all")
+    app.add_argument("--app", help="the command of your own CDK app, such as 'python app.py'; default: what cdk.json says")
+    return environment, pattern, app

@@ -1,0 +1,192 @@
+"""The commands of the local run, each a few steps long."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from serverless_patterns.errors import LocalRunError
+from serverless_patterns.local import venvs
+from serverless_patterns.local.account import Account, Stack
+from serverless_patterns.local.cdk_cli import App, CdkCli
+from serverless_patterns.local.drives import Drive, drive_of, driven_patterns
+from serverless_patterns.local.emulator import Emulator
+from serverless_patterns.local.functions import FunctionLog
+from serverless_patterns.local.hops import Hop
+from serverless_patterns.local.report import Report
+
+COMMAND = "python -m serverless_patterns.local"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is deployed and driven.
+
+    Args:
+        environment: The environment of the stacks.
+        pattern: One pattern. Default: all.
+        app: The command of the user's own app. Default: the app of this folder's ``cdk.json``.
+    """
+
+    environment: str = "local"
+    pattern: str | None = None
+    app: str | None = None
+
+    @property
+    def cdk_app(self) -> App:
+        """The CDK app in the current folder."""
+        context = {"environment": self.environment, **({"pattern": self.pattern} if self.pattern else {})}
+        return App(Path.cwd(), self.app, context)
+
+    @property
+    def patterns(self) -> list[str]:
+        """The patterns to drive."""
+        return [self.pattern] if self.pattern else driven_patterns()
+
+    def stack_of(self, pattern: str) -> str:
+        """The name of a pattern's stack."""
+        return f"{self.environment}-{pattern.replace('_', '-')}"
+
+
+def up(report: Report, port: int | None) -> None:
+    """Start an emulator that goes on running."""
+    if found := Emulator.of_folder(_folder()):
+        if found.alive:
+            report.say(f"The emulator is already running at {found.url}; `{COMMAND} down` stops it.")
+            return
+        found.stop()
+    _build(report)
+    with report.step("Emulator"):
+        _folder().parent.mkdir(exist_ok=True)
+        (_folder().parent / ".gitignore").write_text("*\n", encoding="utf-8")
+        emulator = Emulator.start(_folder(), port=port, stop_with_parent=False)
+    report.say(f"The emulator answers at {emulator.url}; its log is {emulator.log}.")
+
+
+def deploy(report: Report, choice: Choice) -> None:
+    """Deploy to the running emulator."""
+    _deploy(report, choice, _running())
+
+
+def drive(report: Report, choice: Choice, account: Account | None) -> None:
+    """Drive what is deployed, in the running emulator or somewhere else."""
+    if account:
+        _drive(report, choice, account)
+        return
+    emulator = _running()
+    with emulator.watched():
+        _drive(report, choice, Account(emulator.url))
+
+
+def demo(report: Report, choice: Choice) -> None:
+    """Start an emulator, deploy, drive, show what happened, and stop: nothing is left."""
+    began = time.monotonic()
+    _build(report)
+    with _private_folder() as folder:
+        with report.step("Emulator"):
+            emulator = Emulator.start(folder)
+        with emulator, emulator.watched():
+            _deploy(report, choice, emulator)
+            if choice.app is None:
+                _drive(report, choice, Account(emulator.url))
+            else:
+                report.say("Deployed, and not driven: the drives know only the patterns of this library.")
+    report.say(f"All steps did what they should, in {time.monotonic() - began:.0f} s; everything is stopped and removed.")
+
+
+def logs(report: Report, choice: Choice, *, of_emulator: bool) -> None:
+    """Print what the functions, or the emulator itself, have logged."""
+    emulator = _running()
+    if of_emulator:
+        report.say(emulator.log.read_text(encoding="utf-8", errors="replace"))
+        return
+    account = Account(emulator.url)
+    for pattern in choice.patterns:
+        group = account.stack(choice.stack_of(pattern)).outputs["LogGroupName"]
+        for line in FunctionLog(account.client("logs"), group, since=0).lines():
+            report.say(line)
+
+
+def down(report: Report) -> None:
+    """Stop the emulator and remove its state."""
+    found = Emulator.of_folder(_folder())
+    if found:
+        found.stop()
+    if _folder().parent.exists():
+        shutil.rmtree(_folder().parent)
+    report.say("The emulator is stopped, its state is removed." if found else "No emulator is running here.")
+
+
+def _build(report: Report) -> None:
+    for venv, what in ((venvs.EMULATOR, "The emulator's own environment"), (venvs.RUNTIME, "The handlers' environment")):
+        if not venv.built:
+            with report.step(f"{what}, built once"):
+                venv.build()
+
+
+def _deploy(report: Report, choice: Choice, emulator: Emulator) -> None:
+    cli, account = CdkCli(choice.cdk_app, emulator), Account(emulator.url)
+    with report.step("Synth") as step:
+        assembly = cli.synth(step.line)
+        only_accepted = assembly.check(emulator.resource_types)
+    if not cli.bootstrapped:
+        with report.step("Bootstrap") as step:
+            cli.bootstrap(step.line)
+    with report.step(f"Deploy {', '.join(assembly.stacks)}") as step:
+        cli.deploy(assembly, step.line)
+    report.only_accepted(only_accepted)
+    for name in assembly.stacks:
+        stack = account.stack(name)
+        report.outputs(name, {**stack.outputs, **_local_url(account, stack)})
+
+
+def _local_url(account: Account, stack: Stack) -> dict[str, str]:
+    return {"ApiUrl": account.api_url(stack)} if {"ApiId", "ApiStage"} <= stack.outputs.keys() else {}
+
+
+def _drive(report: Report, choice: Choice, account: Account) -> None:
+    for pattern in choice.patterns:
+        _drive_stack(report, drive_of(pattern), account, account.stack(choice.stack_of(pattern)))
+
+
+def _drive_stack(report: Report, run: Drive, account: Account, stack: Stack) -> None:
+    hops: list[Hop] = []
+
+    def on_hop(hop: Hop) -> None:
+        hops.append(hop)
+        step.line(hop.step)
+
+    try:
+        with report.step(f"Drive {stack.name}") as step:
+            run(account, stack, on_hop)
+    finally:
+        report.hops(f"{stack.name}: request -> function -> item", hops)
+
+
+def _running() -> Emulator:
+    found = Emulator.of_folder(_folder())
+    if not found:
+        msg = f"no emulator is running here: start one with `{COMMAND} up`, or see it all at once with `{COMMAND} demo`"
+        raise LocalRunError(msg)
+    if not found.alive:
+        raise found.death()
+    return found
+
+
+def _folder() -> Path:
+    return Path.cwd() / ".serverless-patterns" / "emulator"
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """A folder that is gone at the end; the emulator removes it itself when it stops."""
+    folder = Path(tempfile.mkdtemp(prefix="serverless-patterns-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

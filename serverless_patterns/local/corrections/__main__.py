@@ -1,0 +1,67 @@
+"""The launcher: runs the emulator in its own environment, corrected. ``Emulator`` starts it; nobody types it.
+
+Writes ``resource-types.json`` into the working directory: the types that it can deploy, and those that it only accepts.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from ministack.app import main as run
+from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as PROVISIONERS
+
+from . import configuration_only
+from .faults import FaultNotFoundError
+
+CORRECTIONS = (
+    "api_errors",
+    "configuration_only",
+    "handler_runtime",
+    "http_api_cors",
+    "http_api_throttling",
+    "metric_math_alarms",
+    "rest_method_throttling",
+    "rest_request_validators",
+    "table_settings",
+)
+
+
+def main() -> None:
+    """Correct the emulator and run it."""
+    for name in CORRECTIONS:
+        _correct(name)
+    _write_resource_types()
+    if os.environ.get("STOP_WITH_PARENT"):
+        threading.Thread(target=_stop_with_parent, daemon=True).start()
+    run()
+
+
+def _correct(name: str) -> None:
+    correction = importlib.import_module(f"{__package__}.{name}")
+    try:
+        correction.check()
+    except (AttributeError, FaultNotFoundError, KeyError, TypeError) as error:
+        sys.exit(f"The correction {name} does not fit this emulator: {error}. Remove it, or look at it again.")
+    correction.apply()
+
+
+def _write_resource_types() -> None:
+    only_accepted = configuration_only.TYPES
+    types = {"deployed": sorted(PROVISIONERS.keys() - only_accepted), "only accepted": sorted(only_accepted)}
+    Path("resource-types.json").write_text(json.dumps(types), encoding="utf-8")
+
+
+def _stop_with_parent() -> None:
+    """Whoever started the emulator holds the other end of standard input: it ends when they do, however they end."""
+    sys.stdin.read()
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""What the tests of the handlers share: two tables, and APIs in front of them."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from types_boto3_dynamodb import DynamoDBClient
+
+from api_crud.models import Settings
+from api_crud.store import DynamoStore
+from shared.aws import CLIENT_CONFIG
+from shared.observability import logger
+from tests.handlers.api_client import NAMED_SCHEMA, VARIABLES, Calls, Client, client_of
+
+
+@pytest.fixture(scope="session")
+def _dynamodb() -> Iterator[DynamoDBClient]:
+    with mock_aws():
+        client = boto3.client("dynamodb", config=CLIENT_CONFIG)
+        for table in ("items-table", "keys-table"):
+            client.create_table(
+                TableName=table,
+                KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+                AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+                BillingMode="PAY_PER_REQUEST",
+            )
+        yield client
+
+
+@pytest.fixture
+def dynamodb(_dynamodb: DynamoDBClient) -> DynamoDBClient:
+    """A client of empty tables."""
+    for table in ("items-table", "keys-table"):
+        for item in _dynamodb.scan(TableName=table)["Items"]:
+            _dynamodb.delete_item(TableName=table, Key={"id": item["id"]})
+    return _dynamodb
+
+
+@pytest.fixture
+def calls(dynamodb: DynamoDBClient) -> Iterator[Calls]:
+    """The calls made since the fixture was asked for."""
+    calls = Calls()
+    dynamodb.meta.events.register("provide-client-params.dynamodb", calls.record)
+    yield calls
+    dynamodb.meta.events.unregister("provide-client-params.dynamodb", calls.record)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings.from_environment(VARIABLES)
+
+
+@pytest.fixture
+def client(settings: Settings, dynamodb: DynamoDBClient) -> Client:
+    """An HTTP API in front of two tables."""
+    return client_of(settings, DynamoStore(settings, dynamodb))
+
+
+@pytest.fixture
+def named_client(settings: Settings, dynamodb: DynamoDBClient) -> Client:
+    """The same, of a resource whose clients choose the ids."""
+    return client_of(settings, DynamoStore(settings, dynamodb), NAMED_SCHEMA)
+
+
+@pytest.fixture(params=["http_api_iam", "http_api_jwt", "rest_api_cognito"])
+def any_client(request: pytest.FixtureRequest, client: Client) -> Client:
+    """An API of each kind in turn."""
+    return client.as_kind(request.param)
+
+
+@pytest.fixture
+def log_lines(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[dict[str, Any]]]:
+    """What has been logged since the fixture was asked for."""
+    stream = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", stream)
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]

@@ -1,0 +1,201 @@
+"""Settings, schemas, sizes and calls: what the handlers of all patterns share."""
+
+import json
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError, NoCredentialsError, ReadTimeoutError
+
+from api_crud.models import Settings
+from shared import aws, settings
+from shared.cors import cors_headers
+from shared.dynamodb import item_size
+from shared.schema import Schema
+from shared.settings import SettingsError
+from tests.handlers.api_client import VARIABLES
+
+
+def test_settings_have_careful_defaults() -> None:
+    read = Settings.from_environment(VARIABLES)
+    assert (read.idempotency_ttl_seconds, read.max_body_bytes) == (86_400, 262_144)
+    assert (read.allow_origins, read.allow_credentials) == ((), False)
+    assert (read.logs.level, read.logs.debug_sample_rate) == ("INFO", 0)
+
+
+def test_settings_are_read_from_their_variables() -> None:
+    read = Settings.from_environment(
+        VARIABLES
+        | {
+            "IDEMPOTENCY_TTL_SECONDS": "60",
+            "MAX_BODY_BYTES": "1000",
+            "TTL_ATTRIBUTE": "",
+            "ALLOW_ORIGINS": "https://a.example.com, https://b.example.com",
+            "ALLOW_CREDENTIALS": "true",
+            "LOG_LEVEL": "DEBUG",
+            "DEBUG_SAMPLE_RATE": "0.25",
+        }
+    )
+    assert (read.idempotency_ttl_seconds, read.max_body_bytes, read.ttl_attribute) == (60, 1000, "")
+    assert (read.allow_origins, read.allow_credentials) == (("https://a.example.com", "https://b.example.com"), True)
+    assert (read.logs.level, read.logs.debug_sample_rate) == ("DEBUG", 0.25)
+    assert read.schema_file.parts[-3:] == ("lambda_src", "api_crud", "schema.json")
+
+
+@pytest.mark.parametrize("name", ["RESOURCE", "TABLE_NAME", "IDEMPOTENCY_TABLE_NAME", "SCHEMA_FILE"])
+def test_a_missing_variable_names_itself(name: str) -> None:
+    for variables in ({key: value for key, value in VARIABLES.items() if key != name}, VARIABLES | {name: ""}):
+        with pytest.raises(SettingsError, match=rf"^{name} must be set$"):
+            Settings.from_environment(variables)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("RESOURCE", "a/b", "RESOURCE must be 1 to 64 letters, digits, - or _, got 'a/b'"),
+        ("MAX_BODY_BYTES", "0", "MAX_BODY_BYTES must be a whole number from 1 to 6291456, got '0'"),
+        ("MAX_BODY_BYTES", "1e3", "MAX_BODY_BYTES must be a whole number from 1 to 6291456, got '1e3'"),
+        ("IDEMPOTENCY_TTL_SECONDS", "-1", "IDEMPOTENCY_TTL_SECONDS must be a whole number from 1 to 31536000, got '-1'"),
+        ("ALLOW_CREDENTIALS", "yes", "ALLOW_CREDENTIALS must be one of true, false, got 'yes'"),
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, got 'LOUD'"),
+        ("DEBUG_SAMPLE_RATE", "often", "DEBUG_SAMPLE_RATE must be a number from 0 to 1, got 'often'"),
+        ("DEBUG_SAMPLE_RATE", "nan", "DEBUG_SAMPLE_RATE must be a number from 0 to 1, got 'nan'"),
+        ("DEBUG_SAMPLE_RATE", "1.1", "DEBUG_SAMPLE_RATE must be a number from 0 to 1, got '1.1'"),
+    ],
+)
+def test_a_malformed_variable_says_its_name_its_value_and_what_is_allowed(name: str, value: str, message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(VARIABLES | {name: value})
+    assert str(caught.value) == message
+
+
+def test_any_origin_together_with_credentials_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"^ALLOW_CREDENTIALS must be false where ALLOW_ORIGINS has"):
+        Settings.from_environment(VARIABLES | {"ALLOW_ORIGINS": "*", "ALLOW_CREDENTIALS": "true"})
+
+
+def test_an_integer_of_5000_digits_is_out_of_range_and_not_an_error_of_python() -> None:
+    with pytest.raises(SettingsError, match=r"^N must be a whole number from 1 to 9"):
+        settings.integer({"N": "9" * 5000}, "N", 1, least=1, most=9)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "SCHEMA_FILE names schema.json, which is not in the code"),
+        ("{", "SCHEMA_FILE names schema.json, which is not a JSON Schema: Expecting"),
+        ('{"type": "strin"}', "SCHEMA_FILE names schema.json, which is not a JSON Schema: "),
+        ("[]", "SCHEMA_FILE names schema.json, which is not a JSON Schema: "),
+        ('{"$ref": "https://example.com/s.json"}', "SCHEMA_FILE names schema.json, which is not a JSON Schema: "),
+        ('{"properties": {"a": {"pattern": "("}}}', "SCHEMA_FILE names schema.json, which is not a JSON Schema: "),
+    ],
+)
+def test_a_schema_that_cannot_be_used_names_its_variable(tmp_path: Path, text: str | None, message: str) -> None:
+    path = tmp_path / "schema.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        Schema.load(path, "SCHEMA_FILE")
+    assert str(caught.value).startswith(message)
+
+
+def test_a_schema_compares_numbers_exactly(tmp_path: Path) -> None:
+    path = tmp_path / "schema.json"
+    path.write_text(json.dumps({"properties": {"price": {"multipleOf": 0.01}, "count": {"type": "integer"}}}))
+    schema = Schema.load(path, "SCHEMA_FILE")
+    assert not list(schema.faults({"price": Decimal("1234567890123456789.07"), "count": Decimal("3.0")}))
+    faults = schema.faults({"price": Decimal("1234567890123456789.071"), "count": Decimal("3.5")})
+    assert {fault.pointer for fault in faults} == {"/price", "/count"}
+
+
+def test_a_schema_checks_formats() -> None:
+    schema = Schema({"properties": {"at": {"format": "date-time"}, "link": {"format": "uri"}}})
+    assert {fault.pointer for fault in schema.faults({"at": "yesterday", "link": "not a link"})} == {"/at", "/link"}
+    assert not list(schema.faults({"at": "2026-03-01T12:00:00Z", "link": "https://example.com"}))
+
+
+def test_a_schema_is_read_by_the_draft_that_it_names() -> None:
+    pair = {"$schema": "http://json-schema.org/draft-07/schema#", "items": [{"type": "string"}, {"type": "number"}]}
+    assert [fault.pointer for fault in Schema(pair).faults(["a", "b"])] == ["/1"]
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(?=a)(a+)+\\1$", "^(a|a)*?(?<=b)$"])
+def test_no_pattern_lets_a_text_keep_the_function_busy(pattern: str) -> None:
+    schema = Schema({"properties": {"a": {"pattern": pattern}}})
+    before = time.perf_counter()
+    assert [fault.pointer for fault in schema.faults({"a": "a" * 100_000 + "!"})] == ["/a"]
+    assert time.perf_counter() - before < 1
+
+
+def test_the_faults_of_nested_fields_say_where_they_are() -> None:
+    line = {"required": ["sku"], "additionalProperties": False, "properties": {"sku": {"type": "string"}}}
+    schema = Schema({"properties": {"lines": {"items": line}}, "dependentRequired": {"lines": ["total"]}})
+    faults = {fault.pointer: fault.message for fault in schema.faults({"lines": [{"sku": "a"}, {"price": Decimal(1)}]})}
+    assert faults == {"/lines/1/sku": "is required", "/lines/1/price": "is not a known field", "/total": "is required"}
+
+
+def test_an_item_has_the_size_that_dynamodb_counts() -> None:
+    assert item_size({"id": "ö"}) == 2 + 2
+    assert item_size({"a": True, "b": None}) == 4
+    assert item_size({"l": ["xy"], "m": {"k": "v"}}) == (1 + 3 + 1 + 2) + (1 + 3 + 1 + 1 + 1)
+    assert item_size({"n": Decimal(1)}) == 1 + 21
+
+
+def test_a_call_ends_before_any_function_behind_an_api_does() -> None:
+    config = aws.CLIENT_CONFIG
+    assert config.retries == {"mode": "standard", "total_max_attempts": 2}  # type: ignore[attr-defined]
+    assert (config.connect_timeout, config.read_timeout) == (1, 2)  # type: ignore[attr-defined]
+    assert aws.LONGEST_CALL_SECONDS == 7
+
+
+def client_error(code: str, status: int = 400) -> ClientError:
+    response: Any = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "GetItem")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        client_error("ProvisionedThroughputExceededException"),
+        client_error("ThrottlingException"),
+        client_error("RequestLimitExceeded"),
+        client_error("TransactionConflictException"),
+        client_error("Anything", 503),
+        ReadTimeoutError(endpoint_url="https://example.com"),
+        ConnectTimeoutError(endpoint_url="https://example.com"),
+    ],
+)
+def test_failures_that_pass_are_told_from_those_that_do_not(error: Exception) -> None:
+    assert aws.passes(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        client_error("AccessDeniedException"),
+        client_error("ValidationException"),
+        NoCredentialsError(),
+        ValueError("Throttling"),
+    ],
+)
+def test_failures_that_stay_are_told_from_those_that_pass(error: Exception) -> None:
+    assert not aws.passes(error)
+
+
+def test_only_an_allowed_origin_is_named() -> None:
+    allowed = ("https://a.example.com", "https://b.example.com")
+    named = cors_headers("https://b.example.com", allowed=allowed, credentials=True)
+    assert named["Access-Control-Allow-Origin"] == "https://b.example.com"
+    assert named["Access-Control-Allow-Credentials"] == "true"
+    for origin in ("https://evil.example", "https://a.example.com.evil.example", "null", "", "*", None):
+        assert cors_headers(origin, allowed=allowed, credentials=True) == {"Vary": "Origin"}
+
+
+def test_any_origin_is_named_as_any() -> None:
+    assert cors_headers("https://a.example.com", allowed=("*",), credentials=False)["Access-Control-Allow-Origin"] == "*"
+
+
+def test_no_allowed_origin_means_no_header() -> None:
+    assert cors_headers("https://a.example.com", allowed=(), credentials=False) == {}

@@ -1,0 +1,94 @@
+"""One emulator for all tests of this folder, with the local environment deployed to it once."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serverless_patterns.local.account import Account, Stack
+from serverless_patterns.local.cdk_cli import App, CdkCli
+from serverless_patterns.local.emulator import Emulator
+from serverless_patterns.local.http_api import HttpApi
+
+ROOT = Path(__file__).parents[2]
+
+Deploy = Callable[[str, Mapping[str, Any]], Stack]
+CommandLine = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with Emulator.start(tmp_path_factory.mktemp("emulator")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def account(emulator: Emulator) -> Account:
+    return Account(emulator.url)
+
+
+@pytest.fixture(scope="session")
+def products(emulator: Emulator, account: Account) -> Stack:
+    """The stack of ApiCrud, deployed by the real CDK CLI from this repository's app."""
+    cli = CdkCli(App(ROOT, context={"environment": "local", "pattern": "api_crud"}), emulator)
+    lines: list[str] = []
+    assembly = cli.synth(lines.append)
+    assembly.check(emulator.resource_types)
+    cli.bootstrap(lines.append)
+    cli.deploy(assembly, lines.append)
+    return account.stack("local-api-crud")
+
+
+@pytest.fixture
+def api(account: Account, products: Stack) -> HttpApi:
+    return HttpApi(account, products, on_hop=lambda _: None)
+
+
+@pytest.fixture(scope="session")
+def deploy(account: Account) -> Deploy:
+    """Deploys a template as it is, without CDK."""
+    cloudformation = account.client("cloudformation")
+
+    def create(name: str, template: Mapping[str, Any]) -> Stack:
+        cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
+        cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 50})
+        return account.stack(name)
+
+    return create
+
+
+@pytest.fixture
+def command_line(tmp_path: Path) -> CommandLine:
+    """Runs ``python -m serverless_patterns.local`` in an empty folder."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "serverless_patterns.local", *arguments],
+            cwd=tmp_path,
+            env=command_environment(tmp_path),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    return run
+
+
+def command_environment(temporary: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
+
+
+def zipped(code: str) -> bytes:
+    """The code of a function ``index.handler``."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("index.py", code)
+    return buffer.getvalue()

@@ -1,0 +1,142 @@
+"""ApiCrud deployed by the real CDK CLI, used from outside: HTTP and DynamoDB only."""
+
+import json
+import uuid
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from serverless_patterns.local.account import Account, Stack
+from serverless_patterns.local.drives import driven_patterns
+from serverless_patterns.local.drives.api_crud import drive
+from serverless_patterns.local.hops import Hop
+from serverless_patterns.local.http_api import Answer, HttpApi, Request
+
+CUP = {"name": "Cup", "price": 4}
+
+
+def post(api: HttpApi, body: object, **headers: str) -> Answer:
+    text = body if isinstance(body, str) else json.dumps(body)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return api.send(Request(method="POST", path="/products", body=text, headers=named))
+
+
+def put(api: HttpApi, product_id: str, body: object, etag: str) -> Answer:
+    path = f"/products/{product_id}"
+    return api.send(Request(method="PUT", path=path, body=json.dumps(body), headers={"If-Match": etag}))
+
+
+def get(api: HttpApi, path: str) -> Answer:
+    return api.send(Request(method="GET", path=path))
+
+
+def stored(account: Account, products: Stack, product_id: str) -> dict[str, Any]:
+    table = account.session.resource("dynamodb", endpoint_url=account.url).Table(products.outputs["TableName"])
+    return table.get_item(Key={"id": product_id}).get("Item", {})
+
+
+def test_a_created_product_is_stored_and_can_be_read_where_the_location_says(
+    api: HttpApi, account: Account, products: Stack
+) -> None:
+    created = post(api, {**CUP, "tags": ["kitchen"]})
+    assert created.status == 201
+    assert stored(account, products, created.json["id"])["name"] == "Cup"
+    read = get(api, f"/products/{created.json['id']}")
+    assert (read.status, read.json) == (200, created.json)
+    assert created.headers["Location"].endswith(f"/products/{created.json['id']}")
+
+
+@pytest.mark.parametrize("price", ["19.99", "0.1", "0.12345678901234567890123456789012345678", "1E+20"])
+def test_a_price_comes_back_exactly_as_it_was_sent(api: HttpApi, price: str) -> None:
+    created = post(api, f'{{"name": "Exact", "price": {price}}}')
+    assert created.status == 201
+    assert get(api, f"/products/{created.json['id']}").json["price"] == Decimal(price)
+
+
+def test_pages_show_each_product_once(api: HttpApi) -> None:
+    created = {post(api, CUP).json["id"] for _ in range(3)}
+    listed: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = get(api, f"/products?limit=2{cursor and f'&cursor={cursor}'}").json
+        assert len(page["items"]) <= 2
+        listed += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+    assert len(listed) == len(set(listed))
+    assert created <= set(listed)
+
+
+def test_an_update_needs_the_version_that_is_stored(api: HttpApi, account: Account, products: Stack) -> None:
+    created = post(api, CUP)
+    product_id, etag = created.json["id"], created.headers["ETag"]
+    updated = put(api, product_id, {**CUP, "price": 5}, etag)
+    assert updated.status == 200
+    assert updated.headers["ETag"] != etag
+    assert put(api, product_id, {**CUP, "price": 6}, etag).status == 412
+    assert stored(account, products, product_id)["price"] == 5
+
+
+def test_a_deleted_product_is_gone(api: HttpApi, account: Account, products: Stack) -> None:
+    product_id = post(api, CUP).json["id"]
+    path = f"/products/{product_id}"
+    assert api.send(Request(method="DELETE", path=path)).status == 204
+    assert stored(account, products, product_id) == {}
+    assert get(api, path).status == 404
+    assert api.send(Request(method="DELETE", path=path)).status == 404
+
+
+def test_an_idempotency_key_creates_once_and_replays_the_answer(api: HttpApi) -> None:
+    key = str(uuid.uuid4())
+    first, second = post(api, CUP, Idempotency_Key=key), post(api, CUP, Idempotency_Key=key)
+    assert (second.status, second.json) == (first.status, first.json)
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert post(api, {**CUP, "price": 5}, Idempotency_Key=key).status == 422
+
+
+def test_a_body_that_fails_the_schema_is_answered_with_every_field(api: HttpApi) -> None:
+    answer = post(api, {"name": "", "price": -1, "colour": "red"})
+    assert answer.status == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert {error["pointer"] for error in answer.json["errors"]} >= {"/name", "/price"}
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        ("{", "application/json", 400),
+        (json.dumps(CUP), "text/plain", 415),
+        (json.dumps({**CUP, "description": "x" * 256 * 1024}), "application/json", 413),
+    ],
+    ids=["not JSON", "wrong content type", "too large"],
+)
+def test_a_bad_body_is_refused(api: HttpApi, body: str, content_type: str, status: int) -> None:
+    assert post(api, body, Content_Type=content_type).status == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/products/unknown", 404), ("GET", "/nothing", 404), ("PATCH", "/products/1", 404)],
+)
+def test_what_is_not_there_is_answered_404(api: HttpApi, method: str, path: str, status: int) -> None:
+    assert api.send(Request(method=method, path=path)).status == status
+
+
+def test_an_unsigned_request_is_refused(api: HttpApi) -> None:
+    answer = api.send(Request(method="GET", path="/products", signed=False))
+    assert (answer.status, answer.json) == (403, {"message": "Forbidden"})
+
+
+def test_the_drive_shows_each_hop_and_leaves_no_product(account: Account, products: Stack) -> None:
+    client = account.client("dynamodb")
+    before = client.scan(TableName=products.outputs["TableName"])["Count"]
+    hops: list[Hop] = []
+    drive(account, products, hops.append)
+    assert len(hops) > 15
+    assert [hop for hop in hops if hop.faults] == []
+    assert {hop.function for hop in hops if hop.answer == "403"} == {"not called"}
+    assert client.scan(TableName=products.outputs["TableName"])["Count"] == before
+
+
+def test_api_crud_has_a_drive() -> None:
+    assert "api_crud" in driven_patterns()
