@@ -29,6 +29,9 @@ from serverless_patterns.operations import Operations
 
 #: Seconds. DynamoDB answers in milliseconds; ten seconds leave room for a cold start and the SDK's retries.
 TIMEOUT = 10
+#: Seconds. A call of the bundled handler to DynamoDB takes at most 7, both attempts included; it starts no write for which
+#: less time is left.
+LEAST_TIMEOUT = 8
 #: Bytes of a request's body: an item of a table holds 400 KB, names included.
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 MAX_BODY_BYTES = 256 * 1024
@@ -67,7 +70,8 @@ class ApiCrud(Construct):
         table: Options of the table that is defined, or a table of yours with the string partition key ``id`` and no sort
             key. Default: a table on demand.
         handler: Your code instead of the bundled handler. It gets the same environment variables and permissions.
-        timeout: Of the function, 1 s to the limit of the API: 30 s (http) or 29 s (rest). Default 10 s.
+        timeout: Of the function, 8 s (1 s with a handler of yours) to the limit of the API: 30 s (http) or 29 s (rest).
+            Default 10 s.
         operations: Retention, backups, logs, capacity. Default: the careful ones.
 
     Raises:
@@ -92,7 +96,8 @@ class ApiCrud(Construct):
         operations: Operations | None = None,
     ) -> None:
         self._timeout = timeout or Duration.seconds(TIMEOUT)
-        _check(resource, api_kind, usage_plan, self._timeout)
+        _check(resource, api_kind, usage_plan)
+        _check_timeout(self._timeout, api_kind, least=1 if handler else LEAST_TIMEOUT)
         checked_schema = resource_schema(schema, reserved=SERVER_OWNED)
         super().__init__(scope, construct_id)
         operations = operations or Operations()
@@ -232,7 +237,7 @@ def _routes(resource: str) -> list[Route]:
     return [Route("POST", items), Route("GET", items), Route("GET", item), Route("PUT", item), Route("DELETE", item)]
 
 
-def _check(resource: str, api_kind: ApiKind, usage_plan: UsagePlan | None, timeout: Duration) -> None:
+def _check(resource: str, api_kind: ApiKind, usage_plan: UsagePlan | None) -> None:
     check(
         re.fullmatch(r"[a-z][a-z0-9-]{0,63}", resource),
         f"resource must be 1 to 64 lower-case letters, digits and hyphens, starting with a letter, got {resource!r}",
@@ -242,5 +247,8 @@ def _check(resource: str, api_kind: ApiKind, usage_plan: UsagePlan | None, timeo
         usage_plan is None or api_kind == "rest",
         "usage_plan needs api_kind='rest': an HTTP API has no API keys; throttle limits it as a whole",
     )
+
+
+def _check_timeout(timeout: Duration, api_kind: ApiKind, *, least: int) -> None:
     limit = INTEGRATION_LIMIT[api_kind]
-    check_duration("timeout", timeout, least=1, most=limit, why=f"the limit of api_kind={api_kind!r} is {limit} s")
+    check_duration("timeout", timeout, least=least, most=limit, why=f"the limit of api_kind={api_kind!r} is {limit} s")

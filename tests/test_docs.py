@@ -12,9 +12,8 @@ from serverless_patterns.catalog import CATALOG
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-TESTS = {
-    name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)
-}
+SOURCES = [file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py")]
+TESTS = {name for source in SOURCES for name in re.findall(r"^def (test_\w+)", source, re.MULTILINE)}
 
 
 def code_blocks(page: Path) -> list[str]:
@@ -48,16 +47,21 @@ def test_the_code_of_the_readme_runs_as_one_app(tmp_path):
     (source / "app.py").write_text("def handler(event, context): ...\n")
     (source / "requirements.txt").write_text("")
     smallest, handler, environment = code_blocks(ROOT / "README.md")
-    schema = 'USER = {"type": "object", "properties": {"name": {"type": "string"}}}\n'
-    imports = "from serverless_patterns import Handler\n"
-    app = smallest.replace("app.synth()\n", "") + schema + imports + handler.replace('"Users"', '"Mine"') + environment + "app.synth()\n"
-    (tmp_path / "app.py").write_text(app)
-    variables = {"PYTHONPATH": str(ROOT), "CDK_OUTDIR": str(tmp_path / "out"), "CDK_CONTEXT_JSON": '{"aws:cdk:bundling-stacks": []}'}
-    run = subprocess.run(
-        [sys.executable, "app.py"], cwd=tmp_path, env={**os.environ, **variables}, capture_output=True, text=True, check=False
-    )
+    app = [
+        smallest.replace("app.synth()\n", ""),
+        'USER = {"type": "object", "properties": {"name": {"type": "string"}}}\n',
+        "from serverless_patterns import Handler\n",
+        handler.replace('"Users"', '"Mine"'),
+        environment,
+        "app.synth()\n",
+    ]
+    (tmp_path / "app.py").write_text("".join(app))
+    out = tmp_path / "out"
+    context = '{"aws:cdk:bundling-stacks": []}'
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "CDK_OUTDIR": str(out), "CDK_CONTEXT_JSON": context}
+    run = subprocess.run([sys.executable, "app.py"], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    assert {path.name for path in (tmp_path / "out").glob("*.template.json")} == {"Users.template.json", "dev-users.template.json"}
+    assert {path.name for path in out.glob("*.template.json")} == {"Users.template.json", "dev-users.template.json"}
 
 
 def test_make_help_names_every_command_that_the_readme_names():

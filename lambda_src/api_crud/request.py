@@ -101,14 +101,22 @@ def payload_format(event: object) -> str:
     raise InvalidError(msg)
 
 
+def route_of(event: Mapping[str, Any]) -> tuple[str, str]:
+    """The method, and the path of the route that the API matched, such as ``/orders/{id}``."""
+    if payload_format(event) == "1.0":
+        return event["httpMethod"], event["resource"]
+    return event["requestContext"]["http"]["method"], event["routeKey"].partition(" ")[2]
+
+
 def with_route_as_path(event: Mapping[str, Any]) -> dict[str, Any]:
-    """The event with the route that the API matched, such as ``/orders/{id}``, in the place of its path.
+    """The event with the route that the API matched in the place of its path.
 
     To match the path again would have to reckon with the stage and the base path of a custom domain, which are part of it.
     """
+    _, route = route_of(event)
     if payload_format(event) == "1.0":
-        return {**event, "path": event["resource"]}
-    stage, route = event["requestContext"].get("stage", "$default"), event["routeKey"].partition(" ")[2]
+        return {**event, "path": route}
+    stage = event["requestContext"].get("stage", "$default")
     return {**event, "rawPath": route if stage == "$default" else f"/{stage}{route}"}
 
 
@@ -122,8 +130,9 @@ def _caller(context: Mapping[str, Any]) -> str:
     authorizer = context.get("authorizer") or {}
     iam = authorizer.get("iam") or context.get("identity") or {}
     claims = (authorizer.get("jwt") or authorizer).get("claims") or {}
-    names = {"iam": iam.get("userArn"), "jwt": claims.get("sub"), "custom": authorizer.get("principalId")}
-    return next((f"{kind} {claims.get('iss', '')} {name}" for kind, name in names.items() if name), "anonymous")
+    subject = f"{claims.get('iss')} {claims['sub']}" if claims.get("sub") else ""
+    names = {"iam": iam.get("userArn"), "jwt": subject, "custom": authorizer.get("principalId")}
+    return next((f"{kind} {name}" for kind, name in names.items() if name), "anonymous")
 
 
 def _joined(event: Mapping[str, Any], lists: str, texts: str, name_of: Callable[[str], str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from api_crud.logic import Items
 from api_crud.models import IfMatch, Item, Key, Settings, has_seen
-from api_crud.request import Request, payload_format, with_route_as_path
+from api_crud.request import Request, payload_format, route_of, with_route_as_path
 from shared import problems
 from shared.aws import time_guard
 from shared.cors import cors_headers
@@ -56,8 +56,10 @@ class Api:
         started = time.perf_counter()
         self._settings.logs.apply()
         try:
-            resolver = self._resolvers[payload_format(event)]
-            answer = resolver.resolve(with_route_as_path(event), context)
+            method, route = route_of(event)
+            logger.append_keys(method=method, route=route)
+            logger.debug("received", milliseconds_left=context.get_remaining_time_in_millis())
+            answer = self._resolvers[payload_format(event)].resolve(with_route_as_path(event), context)
         except Exception as error:  # noqa: BLE001  the last resort: the event is not what API Gateway sends
             answer = _last_resort(error, context.aws_request_id)
         logger.info("request", status=answer["statusCode"], duration_ms=round((time.perf_counter() - started) * 1000))
@@ -119,12 +121,10 @@ class Api:
             allowed=self._settings.allow_origins,
             credentials=self._settings.allow_credentials,
         )
-        return Response(status, content_type if body else None, body, {**_ALWAYS, **cors, **(headers or {})})
+        return Response(int(status), content_type if body else None, body, {**_ALWAYS, **cors, **(headers or {})})
 
     def _request(self) -> Request:
-        event = self._routes.current_event
-        logger.append_keys(method=event.http_method, route=event.path)
-        return Request.from_event(event)
+        return Request.from_event(self._routes.current_event)
 
     def _body(self, request: Request) -> bytes:
         return request.json_body(self._settings.max_body_bytes)

@@ -13,6 +13,10 @@ from shared import settings
 #: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
 logger = Logger(use_rfc3339=True, serialize_stacktrace=False)
 
+#: At DEBUG these write whole requests, bodies and credentials included, wherever the root logger lets them.
+for _talkative in ("boto3", "botocore", "urllib3"):
+    logging.getLogger(_talkative).setLevel(logging.INFO)
+
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:

@@ -12,6 +12,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from api_crud import models
 from serverless_patterns import (
     Alerts,
     ApiCrud,
@@ -26,6 +27,8 @@ from serverless_patterns import (
     UsagePlan,
 )
 from serverless_patterns._blocks.resource_schema import resource_schema
+from serverless_patterns.api_crud import LEAST_TIMEOUT, SERVER_OWNED
+from shared.aws import LONGEST_CALL_SECONDS
 from tests.support.synthesis import empty_stack, resources, statements, template_of
 
 USER = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}, "required": ["name"]}
@@ -334,10 +337,10 @@ def test_the_environment_decides_what_happens_to_data(stack):
             {"usage_plan": UsagePlan()},
             ("usage_plan needs api_kind='rest': an HTTP API has no API keys; throttle limits it as a whole"),
         ),
-        ({"timeout": Duration.seconds(31)}, "timeout must be 1 to 30 s (the limit of api_kind='http' is 30 s), got 31 s"),
+        ({"timeout": Duration.seconds(31)}, "timeout must be 8 to 30 s (the limit of api_kind='http' is 30 s), got 31 s"),
         (
             {"timeout": Duration.seconds(30), "api_kind": "rest"},
-            ("timeout must be 1 to 29 s (the limit of api_kind='rest' is 29 s), got 30 s"),
+            ("timeout must be 8 to 29 s (the limit of api_kind='rest' is 29 s), got 30 s"),
         ),
         (
             {"api_kind": "rest", "cors": Cors(allow_origins=["https://a.example", "https://b.example"])},
@@ -359,6 +362,18 @@ def test_what_does_not_fit_is_refused_in_the_users_words(stack, options, message
     with pytest.raises(PatternError) as raised:
         users(stack, **options)
     assert str(raised.value) == message
+
+
+def test_the_bundled_handler_has_time_for_a_whole_call(stack):
+    assert LONGEST_CALL_SECONDS < LEAST_TIMEOUT
+    with pytest.raises(PatternError, match="timeout must be 8 to 30 s"):
+        users(stack, timeout=Duration.seconds(7))
+
+
+def test_a_handler_of_ones_own_may_be_quicker(stack):
+    own = Handler(lambda_.Code.from_inline("def handler(event, context): ..."), "index.handler")
+    users(stack, handler=own, timeout=Duration.seconds(1))
+    assert properties(stack, "AWS::Lambda::Function")["Timeout"] == 1
 
 
 def test_a_duration_that_is_a_token_passes(stack):
@@ -436,6 +451,10 @@ def test_a_schema_that_cannot_work_is_refused_with_its_place(stack, schema, mess
     with pytest.raises(PatternError) as raised:
         users(stack, schema=schema)
     assert str(raised.value) == message
+
+
+def test_construct_and_handler_agree_on_what_belongs_to_the_server():
+    assert SERVER_OWNED == models.SERVER_OWNED
 
 
 def test_a_schema_with_tokens_is_refused(stack):

@@ -144,7 +144,6 @@ def test_no_log_line_has_a_token_a_key_or_personal_data(  # noqa: PLR0917  each 
     kind: str,
     error: Exception | None,
 ) -> None:
-    monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", "true")
     if error:
         failing(dynamodb, monkeypatch, error)
     client = entry_point.as_kind(kind)
@@ -160,6 +159,14 @@ def test_no_log_line_has_a_token_a_key_or_personal_data(  # noqa: PLR0917  each 
     token = str(authorization.get("authorization") or authorization.get("Authorization"))
     for secret in (token, "Alice", "alice", "k3y", "203.0.113.17", "AKIA", "9f86d081"):
         assert secret not in logged
+
+
+def test_the_sdk_writes_no_request_even_if_everything_else_logs_at_debug(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    client.post({"name": "Alice Example"})
+    assert "Alice" not in caplog.text
 
 
 def test_a_sample_of_invocations_logs_at_debug(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def page(settings: Settings, dynamodb: DynamoDBClient) -> Client:
 @pytest.fixture
 def deployed(
     tmp_path: Path,
-    dynamodb: DynamoDBClient,  # noqa: ARG001  the handler makes a client of its own, but the tables must be there
+    dynamodb: DynamoDBClient,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Client]:
     """The entry point itself, with its settings in the environment."""

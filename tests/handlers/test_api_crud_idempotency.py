@@ -149,7 +149,7 @@ def test_a_key_is_forgotten_after_its_time(settings: Settings, client: Client, d
     client.post({"name": "pen"}, headers=KEY)
     later = datetime.fromtimestamp(datetime.now(UTC).timestamp() + settings.idempotency_ttl_seconds + 2, UTC)
     items = Items(settings, Schema(SCHEMA), DynamoStore(settings, dynamodb), clock=lambda: later)
-    caller = "iam  arn:aws:iam::123456789012:user/alice"
+    caller = "iam arn:aws:iam::123456789012:user/alice"
     assert not items.create(b'{"name": "pen"}', Key("c0ffee", caller), lambda: None).replayed
     assert count(client) == 2
 

@@ -8,7 +8,7 @@ import pytest
 from serverless_patterns.local.functions import FunctionLog, Invocation
 
 TEXT = "REPORT RequestId: 2b60cea4-7d11 \tDuration: 9.25 ms\tBilled Duration: 10 ms\tMemory Size: 512 MB"
-JSON = '{"time":"2026-01-01T00:00:00Z","type":"platform.report","record":{"requestId":"2b60cea4-7d11","metrics":{"durationMs":9.25}}}'
+JSON = '{"type":"platform.report","record":{"requestId":"2b60cea4-7d11","metrics":{"durationMs":9.25}}}'
 
 
 class FakeLogs:
