@@ -1,6 +1,7 @@
 """What the API decides: which body fits, who may change what, what a repeated request gets. It makes no AWS call itself."""
 
 import hashlib
+import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -19,6 +20,10 @@ from shared.strict_json import Json
 
 #: How often a change is tried again that another one overtook, before the client is asked to.
 ATTEMPTS = 3
+
+#: A function's answer is at most 6 MB, and the answer's own JSON is one text in it: a character can take seven bytes there.
+#: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MOST_PAGE_BYTES = 5_000_000
 
 _DEFAULT_LIMIT = "25"
 _LIMIT = re.compile(r"[1-9][0-9]?|100")
@@ -111,7 +116,7 @@ class Items:
             msg = "limit must be a whole number from 1 to 100."
             raise InvalidError(msg)
         after = self._cursors.read(query["cursor"]) if "cursor" in query else None
-        page = self._store.scan(int(limit), after)
+        page = _fitting(self._store.scan(int(limit), after))
         cursor = None if page.last_id is None else self._cursors.write(page.last_id)
         return [item for item in page.items if not self._expired(item)], cursor
 
@@ -229,6 +234,16 @@ class Items:
 
     def _now(self) -> int:
         return int(self._clock().timestamp())
+
+
+def _fitting(page: Page) -> Page:
+    """The part of the page, from its first item, that fits into one answer: a single item always does."""
+    left = MOST_PAGE_BYTES
+    for count, item in enumerate(page.items):
+        left -= len(json.dumps(strict_json.render(item.attributes)))
+        if left < 0 < count:
+            return Page(page.items[:count], page.items[count - 1].id)
+    return page
 
 
 def _id_faults(fields: dict[str, Json], item_id: str | None) -> list[Fault]:

@@ -107,7 +107,7 @@ class Api:
 
     def _problem(self, error: Exception, headers: Mapping[str, str] | None = None) -> Response[str]:
         problem = _logged_problem(error)
-        body = problem.body(self._request().id)
+        body = problem.body(self._request().id or self._routes.lambda_context.aws_request_id)
         return self._answer(problem.status, body, {**problem.headers, **(headers or {})}, problems.CONTENT_TYPE)
 
     def _item(self, status: HTTPStatus, item: Item, headers: Mapping[str, str] | None = None) -> Response[str]:

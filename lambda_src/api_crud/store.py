@@ -10,18 +10,15 @@ doing; so a broken condition counts as a failure only if the item is not the one
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from api_crud.logic import Outcome
 from api_crud.models import ETAG, Item, KeyRecord, Page, Settings
 from shared.aws import CLIENT_CONFIG
+from shared.dynamodb import attributes_of, from_dynamodb, values_of
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
     from types_boto3_dynamodb import DynamoDBClient
-
-_to_dynamodb = TypeSerializer().serialize
-_from_dynamodb = TypeDeserializer().deserialize
 
 
 class DynamoStore:
@@ -48,7 +45,7 @@ class DynamoStore:
         start: dict[str, Any] = {} if after is None else {"ExclusiveStartKey": _key(after)}
         answer = self._client.scan(TableName=self._table, Limit=limit, **start)
         last = answer.get("LastEvaluatedKey")
-        return Page([_item(record) for record in answer["Items"]], _from_dynamodb(last["id"]) if last else None)
+        return Page([_item(record) for record in answer["Items"]], from_dynamodb(last["id"]) if last else None)
 
     def create(self, item: Item, now: int) -> bool:
         """Write the item unless there is one with its id that has not expired."""
@@ -62,9 +59,9 @@ class DynamoStore:
         """Write the item and the record of its key: both or neither, so that no crash can come between."""
         put_record = {
             "TableName": self._keys_table,
-            "Item": _attributes({name: getattr(record, name) for name in record.__dataclass_fields__}),
+            "Item": attributes_of({name: getattr(record, name) for name in record.__dataclass_fields__}),
             "ConditionExpression": "attribute_not_exists(id) OR expires_at < :now",
-            "ExpressionAttributeValues": _attributes({":now": now}),
+            "ExpressionAttributeValues": attributes_of({":now": now}),
         }
         try:
             self._client.transact_write_items(
@@ -80,7 +77,7 @@ class DynamoStore:
         answer = self._client.get_item(TableName=self._keys_table, Key=_key(record_id), ConsistentRead=True)
         if "Item" not in answer:
             return None
-        record = {name: _from_dynamodb(value) for name, value in answer["Item"].items()}
+        record = values_of(answer["Item"])
         return KeyRecord(**(record | {"expires_at": int(record["expires_at"])}))
 
     def replace(self, item: Item, etag: str | None) -> bool:
@@ -106,7 +103,7 @@ class DynamoStore:
         return put | {
             "ConditionExpression": "attribute_not_exists(id) OR #expires < :now",
             "ExpressionAttributeNames": {"#expires": self._ttl_attribute},
-            "ExpressionAttributeValues": _attributes({":now": now}),
+            "ExpressionAttributeValues": attributes_of({":now": now}),
         }
 
     def _is_stored(self, item: Item) -> bool:
@@ -125,7 +122,7 @@ def _unchanged(etag: str | None) -> dict[str, Any]:
     return {
         "ConditionExpression": "#etag = :etag",
         "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": _attributes({":etag": etag}),
+        "ExpressionAttributeValues": attributes_of({":etag": etag}),
     }
 
 
@@ -146,15 +143,11 @@ def _key(key: str) -> dict[str, Any]:
     return {"id": {"S": key}}
 
 
-def _attributes(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: _to_dynamodb(value) for name, value in values.items()}
-
-
 def _stored(item: Item) -> dict[str, Any]:
-    return _attributes(item.attributes | {ETAG: item.etag})
+    return attributes_of(item.attributes | {ETAG: item.etag})
 
 
 def _item(stored: dict[str, Any]) -> Item:
-    attributes = {name: _from_dynamodb(value) for name, value in stored.items()}
+    attributes = values_of(stored)
     etag = attributes.pop(ETAG, None)
     return Item(attributes, etag)

@@ -25,7 +25,7 @@ from shared.strict_json import render
 
 CONTENT_TYPE = "application/problem+json"
 
-_STATUS: dict[type[HandlerError], HTTPStatus] = {
+STATUS: dict[type[Exception], HTTPStatus] = {
     InvalidError: HTTPStatus.BAD_REQUEST,
     NotFoundError: HTTPStatus.NOT_FOUND,
     NotAllowedError: HTTPStatus.METHOD_NOT_ALLOWED,
@@ -68,8 +68,8 @@ class Problem:
 
 def problem_of(error: Exception) -> Problem:
     """What the client sees of this error: all that was foreseen, and next to nothing of the rest."""
-    if isinstance(error, HandlerError):
-        return Problem(_STATUS[type(error)], error.detail, error.faults, error.retry_after)
+    if isinstance(error, HandlerError) and type(error) in STATUS:
+        return Problem(STATUS[type(error)], error.detail, error.faults, error.retry_after)
     if aws.passes(error):
         return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "This does not work at the moment. Try again.", (), _RETRY_AFTER_SECONDS)
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This failed, and not through a fault of the request.")

@@ -51,6 +51,13 @@ class Account:
             return boto3.Session()
         return boto3.Session(aws_access_key_id=EMULATED_KEY, aws_secret_access_key=EMULATED_KEY, region_name=EMULATED_REGION)
 
+    @cached_property
+    def _config(self) -> Config:
+        """A loopback address is not reached through a proxy, and does not keep anybody waiting."""
+        if self.url is None:
+            return Config()
+        return Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 2}, proxies={})
+
     @property
     def log_delay(self) -> float:
         """The longest that what a function logged may take to be found, in seconds."""
@@ -58,8 +65,11 @@ class Account:
 
     def client(self, service: str) -> Any:  # noqa: ANN401  boto3 makes the classes of its clients at run time
         """A boto3 client of a service here."""
-        quick = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 2})
-        return self.session.client(service, endpoint_url=self.url, config=quick)  # type: ignore[call-overload]
+        return self.session.client(service, endpoint_url=self.url, config=self._config)  # type: ignore[call-overload]
+
+    def table(self, name: str) -> Any:  # noqa: ANN401  the same
+        """A DynamoDB table here."""
+        return self.session.resource("dynamodb", endpoint_url=self.url, config=self._config).Table(name)
 
     def api_url(self, stack: Stack) -> str:
         """Where the API of a stack answers: an emulator answers for all APIs under its own address."""

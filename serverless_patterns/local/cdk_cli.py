@@ -13,7 +13,7 @@ from pathlib import Path
 from serverless_patterns.errors import LocalRunError
 from serverless_patterns.local.account import EMULATED_ACCOUNT, EMULATED_KEY, EMULATED_REGION, Account
 from serverless_patterns.local.assembly import Assembly
-from serverless_patterns.local.emulator import Emulator
+from serverless_patterns.local.emulator import LOOPBACK, Emulator
 from serverless_patterns.local.processes import run
 
 OnLine = Callable[[str], None]
@@ -95,6 +95,7 @@ class CdkCli:
             "AWS_SHARED_CREDENTIALS_FILE": str(private / "no-credentials"),
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             "CDK_HOME": str(private),  # it remembers which account a key belongs to
+            "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY"), "localhost", LOOPBACK])),
             "PATH": path,
         }
 

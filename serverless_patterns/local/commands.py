@@ -70,7 +70,9 @@ def up(report: Report, port: int | None) -> None:
 
 def deploy(report: Report, choice: Choice) -> None:
     """Deploy to the running emulator."""
-    _deploy(report, choice, _running())
+    emulator = _running()
+    with emulator.watched():
+        _deploy(report, choice, emulator)
 
 
 def drive(report: Report, choice: Choice, account: Account | None) -> None:
@@ -165,7 +167,7 @@ def _drive_stack(report: Report, run: Drive, account: Account, stack: Stack) -> 
         with report.step(f"Drive {stack.name}") as step:
             run(account, stack, on_hop)
     finally:
-        report.hops(f"{stack.name}: request -> function -> item", hops)
+        report.hops(f"What happened in {stack.name}", hops)
 
 
 def _running() -> Emulator:

@@ -24,7 +24,7 @@ from serverless_patterns.local.processes import GRACE, signal_group, wait_until
 
 LOOPBACK = "127.0.0.1"
 HEALTH = "/_ministack/health"
-#: The longest that the emulator may take until it answers, in seconds. It takes two on a laptop.
+#: The longest that the emulator may take until it answers, in seconds. It takes about one.
 START_LIMIT = 60.0
 LAST_LINES = 15
 STATE = "emulator.json"
@@ -131,10 +131,11 @@ class Emulator:
     def stop(self) -> None:
         """Stop it and all that it has started, and remove its folder. Stopping twice is once."""
         if self.folder.exists():
-            signal_group(self.pid, signal.SIGTERM)
-            wait_until(lambda: not self.alive, seconds=GRACE)
-            signal_group(self.pid, signal.SIGKILL)
-            wait_until(lambda: not self.alive, seconds=GRACE)
+            if self.alive:  # else its number may be another process's by now
+                signal_group(self.pid, signal.SIGTERM)
+                wait_until(lambda: not self.alive, seconds=GRACE)
+                signal_group(self.pid, signal.SIGKILL)
+                wait_until(lambda: not self.alive, seconds=GRACE)
             shutil.rmtree(self.folder)
         if self._process:
             if self._process.stdin:
@@ -202,7 +203,7 @@ def _free(port: int) -> int:
 def _launch(folder: Path, port: int, *, stop_with_parent: bool) -> subprocess.Popen[bytes]:
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     corrections = Path(__file__).parent / "corrections"
-    shutil.copytree(corrections, folder / "corrections", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(corrections, folder / "corrections", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     with (folder / "emulator.log").open("wb") as log, (folder / "alive").open("a") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return subprocess.Popen(  # noqa: S603  our own launcher

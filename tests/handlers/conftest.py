@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from moto.dynamodb.models import dynamodb_backends
 from types_boto3_dynamodb import DynamoDBClient
 
 from api_crud.models import Settings
@@ -34,9 +35,9 @@ def _dynamodb() -> Iterator[DynamoDBClient]:
 @pytest.fixture
 def dynamodb(_dynamodb: DynamoDBClient) -> DynamoDBClient:
     """A client of empty tables."""
-    for table in ("items-table", "keys-table"):
-        for item in _dynamodb.scan(TableName=table)["Items"]:
-            _dynamodb.delete_item(TableName=table, Key={"id": item["id"]})
+    for backend in dynamodb_backends.values():
+        for table in backend["eu-central-1"].tables.values():
+            table.items.clear()  # twenty times faster than by calls
     return _dynamodb
 
 

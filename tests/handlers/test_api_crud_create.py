@@ -1,12 +1,16 @@
 """Creating an item: POST /<resource>."""
 
 import base64
+import dataclasses
 import json
 import re
 
 import pytest
+from types_boto3_dynamodb import DynamoDBClient
 
-from tests.handlers.api_client import Calls, Client
+from api_crud.models import Settings
+from api_crud.store import DynamoStore
+from tests.handlers.api_client import NAMED_SCHEMA, Calls, Client, client_of
 
 
 def test_an_item_is_created_and_can_be_read_at_its_location(any_client: Client) -> None:
@@ -61,6 +65,14 @@ def test_creating_over_an_existing_id_is_refused_and_changes_nothing(named_clien
     assert named_client.get("a").json == victim.json
 
 
+def test_the_same_holds_for_a_table_without_time_to_live(settings: Settings, dynamodb: DynamoDBClient) -> None:
+    settings = dataclasses.replace(settings, ttl_attribute="")
+    client = client_of(settings, DynamoStore(settings, dynamodb), NAMED_SCHEMA)
+    assert client.post({"id": "a", "name": "pen", "expires": 1}).status == 201
+    assert client.post({"id": "a", "name": "pencil"}).status == 409
+    assert client.get("a").json["name"] == "pen"
+
+
 @pytest.mark.parametrize("name", ["id", "created_at", "updated_at", "etag"])
 def test_what_the_server_owns_cannot_be_set(client: Client, name: str) -> None:
     answer = client.post({"name": "pen", name: "mine"})
@@ -94,6 +106,12 @@ def test_at_most_a_hundred_faults_are_listed_and_each_is_short(client: Client) -
 
 def test_no_value_of_a_refused_body_comes_back(client: Client) -> None:
     assert "s3cret" not in client.post({"name": 1, "email": "s3cret", "quantity": "s3cret"}).text
+
+
+def test_a_name_that_has_no_utf_8_is_answered_in_utf_8(client: Client) -> None:
+    answer = client.post('{"x\\ud800": 1}')
+    assert answer.text.encode()
+    assert answer.errors == {"/x?": "has a name with a NUL or half a surrogate pair"}
 
 
 def test_a_body_in_base64_is_decoded(any_client: Client) -> None:

@@ -1,5 +1,6 @@
 """When AWS fails, time runs out, or somebody reads the logs."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +9,10 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnec
 from types_boto3_dynamodb import DynamoDBClient
 
 from api_crud import handler
+from api_crud.models import Settings
+from api_crud.store import DynamoStore
 from shared.observability import LogSettings, logger
-from tests.handlers.api_client import Answer, Calls, Client, event_of
+from tests.handlers.api_client import Answer, Calls, Client, client_of, event_of
 
 ARN = "arn:aws:sts::123456789012:assumed-role/orders/orders"
 LogLines = Callable[[], list[dict[str, Any]]]
@@ -177,6 +180,17 @@ def test_a_sample_of_invocations_logs_at_debug(monkeypatch: pytest.MonkeyPatch) 
         LogSettings(level="INFO", debug_sample_rate=0.05).apply()
         levels.add((draw, logger.log_level))
     assert levels == {(0.04, 10), (0.06, 20)}
+
+
+def test_the_level_is_chosen_anew_for_each_request(
+    settings: Settings, dynamodb: DynamoDBClient, log_lines: LogLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampled = dataclasses.replace(settings, logs=LogSettings(level="INFO", debug_sample_rate=0.5))
+    client = client_of(sampled, DynamoStore(sampled, dynamodb))
+    for draw in (0.4, 0.6):
+        monkeypatch.setattr("random.random", lambda draw=draw: draw)
+        client.get()
+    assert [line["message"] for line in log_lines()] == ["received", "request", "request"]
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])

@@ -218,6 +218,15 @@ def test_a_request_that_met_its_twin_gets_the_answer_of_the_twin_once_it_is_ther
     assert cancelled_post(settings, dynamodb, monkeypatch, "None", "TransactionConflict").json == first.json
 
 
+def test_a_request_under_way_is_not_answered_from_a_forgotten_key(
+    settings: Settings, client: Client, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.post({"name": "pen"}, headers=KEY)
+    (record,) = dynamodb.scan(TableName="keys-table")["Items"]
+    dynamodb.put_item(TableName="keys-table", Item=record | {"expires_at": {"N": "1"}})
+    assert cancelled_post(settings, dynamodb, monkeypatch, "None", "TransactionConflict").status == 409
+
+
 @pytest.mark.parametrize(
     ("code", "status"), [("ThrottlingError", 503), ("ProvisionedThroughputExceeded", 503), ("ValidationError", 500)]
 )

@@ -1,5 +1,6 @@
 """Reading one item and listing them: GET /<resource>/{id} and GET /<resource>."""
 
+import json
 import string
 import time
 
@@ -42,6 +43,14 @@ def test_an_encoded_id_is_decoded_exactly_once(named_client: Client, kind: str) 
     assert named_client.as_kind(kind).get("a%40b:c+d").status == 404
 
 
+def test_an_item_is_read_as_it_is_now_and_not_as_it_was(client: Client, calls: Calls) -> None:
+    created = client.post({"name": "pen"}, headers={"Idempotency-Key": "k"})
+    client.post({"name": "pen"}, headers={"Idempotency-Key": "k"})
+    client.get(created.json["id"])
+    reads = [params for name, params in calls.made if name == "GetItem"]
+    assert [(read["TableName"], read["ConsistentRead"]) for read in reads] == [("keys-table", True), ("items-table", True)]
+
+
 def test_a_newline_after_an_id_is_part_of_it(named_client: Client) -> None:
     named_client.post({"id": "a", "name": "pen"})
     assert named_client.get("a\n").status == 404
@@ -73,6 +82,23 @@ def test_the_pages_together_have_each_item_once(named_client: Client) -> None:
         query = {"limit": "3", "cursor": answer["next_cursor"]}
     assert sorted(seen) == ids
     assert answer["next_cursor"] is None
+
+
+def test_a_page_ends_before_it_outgrows_the_answer_of_a_function(named_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for item_id in ("a", "b", "c"):
+        named_client.post({"id": item_id, "name": "\x01" * 30_000})
+    monkeypatch.setattr("api_crud.logic.MOST_PAGE_BYTES", 500_000)
+    first = named_client.get()
+    second = named_client.get(query={"cursor": first.json["next_cursor"]})
+    assert [len(answer.json["items"]) for answer in (first, second)] == [2, 1]
+    assert len(json.dumps(first.text)) < 500_000
+    assert second.json["next_cursor"] is None
+
+
+def test_a_page_has_at_least_one_item_however_large(named_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(named_client, 2)
+    monkeypatch.setattr("api_crud.logic.MOST_PAGE_BYTES", 1)
+    assert len(named_client.get().json["items"]) == 1
 
 
 def test_an_empty_list_has_no_cursor(any_client: Client) -> None:

@@ -8,14 +8,22 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, NoCredentialsError, ReadTimeoutError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api_crud.models import Settings
 from shared import aws, settings
 from shared.cors import cors_headers
-from shared.dynamodb import item_size
+from shared.dynamodb import from_dynamodb, item_size, to_dynamodb, values_of
+from shared.errors import HandlerError
+from shared.problems import STATUS
 from shared.schema import Schema
 from shared.settings import SettingsError
 from tests.handlers.api_client import VARIABLES
+
+
+def nested(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
 
 
 def test_settings_have_careful_defaults() -> None:
@@ -88,7 +96,6 @@ def test_an_integer_of_5000_digits_is_out_of_range_and_not_an_error_of_python() 
         ("{", "SCHEMA_FILE names schema.json, which is not a JSON Schema: Expecting"),
         ('{"type": "strin"}', "SCHEMA_FILE names schema.json, which is not a JSON Schema: "),
         ("[]", "SCHEMA_FILE names schema.json, which is not a JSON Schema: "),
-        ('{"$ref": "https://example.com/s.json"}', "SCHEMA_FILE names schema.json, which is not a JSON Schema: "),
         ('{"properties": {"a": {"pattern": "("}}}', "SCHEMA_FILE names schema.json, which is not a JSON Schema: "),
     ],
 )
@@ -99,6 +106,12 @@ def test_a_schema_that_cannot_be_used_names_its_variable(tmp_path: Path, text: s
     with pytest.raises(SettingsError) as caught:
         Schema.load(path, "SCHEMA_FILE")
     assert str(caught.value).startswith(message)
+
+
+def test_a_schema_on_another_host_is_never_fetched(tmp_path: Path) -> None:
+    (tmp_path / "schema.json").write_text('{"$ref": "https://example.com/s.json"}')
+    with pytest.raises(SettingsError, match="Retrieval is disabled"):
+        Schema.load(tmp_path / "schema.json", "SCHEMA_FILE")
 
 
 def test_a_schema_compares_numbers_exactly(tmp_path: Path) -> None:
@@ -143,6 +156,22 @@ def test_an_item_has_the_size_that_dynamodb_counts() -> None:
     assert item_size({"n": Decimal(1)}) == 1 + 21
 
 
+def test_a_number_that_dynamodb_writes_out_in_full_is_read_back() -> None:
+    for number in (Decimal("1E+100"), Decimal("9.99E+125"), Decimal("1E-130"), Decimal("-1.5E+50"), Decimal(0)):
+        assert from_dynamodb({"N": format(number, "f")}) == number
+        assert from_dynamodb(to_dynamodb(number)) == number
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers(-(10**37), 10**37).map(Decimal) | st.text(), nested, max_leaves=10))
+def test_a_value_survives_a_table(value: object) -> None:
+    assert from_dynamodb(to_dynamodb(value)) == value
+
+
+def test_what_json_has_no_form_for_is_still_shown() -> None:
+    attributes = {"a": {"SS": ["x"]}, "b": {"NS": ["1.0"]}, "c": {"B": b"\x00\xff"}, "d": {"BS": [b"\x00"]}}
+    assert values_of(attributes) == {"a": ["x"], "b": [Decimal(1)], "c": "AP8=", "d": ["AA=="]}
+
+
 def test_a_call_ends_before_any_function_behind_an_api_does() -> None:
     config = aws.CLIENT_CONFIG
     assert config.retries == {"mode": "standard", "total_max_attempts": 2}  # type: ignore[attr-defined]
@@ -182,6 +211,11 @@ def test_failures_that_pass_are_told_from_those_that_do_not(error: Exception) ->
 )
 def test_failures_that_stay_are_told_from_those_that_pass(error: Exception) -> None:
     assert not aws.passes(error)
+
+
+def test_every_foreseen_error_has_a_status_of_its_own() -> None:
+    assert set(STATUS) == set(HandlerError.__subclasses__())
+    assert len(set(STATUS.values())) == len(STATUS)
 
 
 def test_only_an_allowed_origin_is_named() -> None:

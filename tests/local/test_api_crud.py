@@ -32,8 +32,8 @@ def get(api: HttpApi, path: str) -> Answer:
 
 
 def stored(account: Account, products: Stack, product_id: str) -> dict[str, Any]:
-    table = account.session.resource("dynamodb", endpoint_url=account.url).Table(products.outputs["TableName"])
-    return table.get_item(Key={"id": product_id}).get("Item", {})
+    item: dict[str, Any] = account.table(products.outputs["TableName"]).get_item(Key={"id": product_id}).get("Item", {})
+    return item
 
 
 def test_a_created_product_is_stored_and_can_be_read_where_the_location_says(
@@ -122,20 +122,36 @@ def test_what_is_not_there_is_answered_404(api: HttpApi, method: str, path: str,
     assert api.send(Request(method=method, path=path)).status == status
 
 
+def test_each_request_has_a_line_of_json_in_the_access_log(api: HttpApi, account: Account, products: Stack) -> None:
+    ids = {get(api, path).headers["apigw-requestid"] for path in ("/products/unknown", "/nothing")}
+    client = account.client("logs")
+    groups = client.describe_log_groups(logGroupNamePrefix=f"/aws/cloudformation/{products.name}/ProductsApiAccessLog")
+    (group,) = [group["logGroupName"] for group in groups["logGroups"]]
+    lines = [json.loads(event["message"]) for event in client.filter_log_events(logGroupName=group)["events"]]
+    assert ids <= {line["requestId"] for line in lines if line["status"] == "404"}
+
+
 def test_an_unsigned_request_is_refused(api: HttpApi) -> None:
     answer = api.send(Request(method="GET", path="/products", signed=False))
     assert (answer.status, answer.json) == (403, {"message": "Forbidden"})
 
 
-def test_the_drive_shows_each_hop_and_leaves_no_product(account: Account, products: Stack) -> None:
-    client = account.client("dynamodb")
-    before = client.scan(TableName=products.outputs["TableName"])["Count"]
+def test_the_drive_shows_each_hop_and_deletes_its_own_products_only(account: Account, products: Stack) -> None:
+    table = account.table(products.outputs["TableName"])
+    before = {item["id"] for item in table.scan()["Items"]}
     hops: list[Hop] = []
-    drive(account, products, hops.append)
+
+    def on_hop(hop: Hop) -> None:
+        hops.append(hop)
+        if hop.step == "Read what is gone":
+            table.put_item(Item={"id": "of-somebody-else"})
+
+    drive(account, products, on_hop)
     assert len(hops) > 15
     assert [hop for hop in hops if hop.faults] == []
     assert {hop.function for hop in hops if hop.answer == "403"} == {"not called"}
-    assert client.scan(TableName=products.outputs["TableName"])["Count"] == before
+    assert {item["id"] for item in table.scan()["Items"]} == before | {"of-somebody-else"}
+    table.delete_item(Key={"id": "of-somebody-else"})
 
 
 def test_api_crud_has_a_drive() -> None:

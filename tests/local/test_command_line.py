@@ -1,5 +1,6 @@
 """The command line: what it says, what it leaves, and how it ends."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from serverless_patterns.errors import LocalRunError
 from serverless_patterns.local import cdk_cli, cli
 from serverless_patterns.local.cdk_cli import App, CdkCli
 from serverless_patterns.local.emulator import Emulator
+from serverless_patterns.local.http_api import HttpApi, Request
 from serverless_patterns.local.processes import wait_until
 from tests.local.conftest import ROOT, CommandLine, command_environment
 
@@ -69,6 +71,35 @@ def test_a_pattern_without_a_drive_is_named_with_those_that_have_one(
     assert "there is no drive for the pattern 'api_crude', only for api_crud" in capsys.readouterr().err
 
 
+@pytest.fixture
+def _up(emulator: Emulator, tmp_path: Path) -> None:
+    """The emulator of all tests, as if it had been started in this folder."""
+    (tmp_path / ".serverless-patterns").mkdir()
+    (tmp_path / ".serverless-patterns" / "emulator").symlink_to(emulator.folder)
+
+
+@pytest.mark.usefixtures("_up", "products")
+def test_a_drive_ends_with_a_table_of_what_each_request_did(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["drive", "--pattern", "api_crud"]) == 0
+    printed = capsys.readouterr().out
+    assert "What happened in local-api-crud" in printed
+    assert "✗" not in printed
+
+
+@pytest.mark.usefixtures("products")
+def test_any_endpoint_that_speaks_aws_can_be_driven(emulator: Emulator) -> None:
+    assert cli.main(["drive", "--endpoint-url", emulator.url]) == 0
+
+
+@pytest.mark.usefixtures("_up")
+def test_logs_shows_what_the_functions_and_the_emulator_have_logged(api: HttpApi, capsys: pytest.CaptureFixture[str]) -> None:
+    assert api.send(Request(method="GET", path="/products/unknown")).status == 404
+    assert cli.main(["logs"]) == 0
+    assert "REPORT RequestId" in capsys.readouterr().out
+    assert cli.main(["logs", "--emulator"]) == 0
+    assert "Lambda worker spawned for local-api-crud" in capsys.readouterr().out
+
+
 def test_a_missing_cdk_cli_is_named_with_what_installs_it(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +138,19 @@ def test_what_a_dead_emulator_has_left_does_not_stand_in_the_way(command_line: C
     assert "the emulator died" in command_line("drive").stderr
     assert command_line("up").returncode == 0
     assert command_line("down").returncode == 0
+
+
+def test_a_process_that_has_got_the_number_of_a_dead_emulator_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / ".serverless-patterns" / "emulator"
+    folder.mkdir(parents=True)
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as innocent:
+        (folder / "emulator.json").write_text(json.dumps({"port": 1, "pid": innocent.pid}))
+        assert cli.main(["down"]) == 0
+        assert innocent.poll() is None
+        innocent.kill()
+    assert "is stopped" in capsys.readouterr().out
 
 
 def test_the_demo_of_a_users_own_app_deploys_it_and_leaves_nothing(command_line: CommandLine, tmp_path: Path) -> None:

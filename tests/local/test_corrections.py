@@ -46,14 +46,19 @@ URI = {"Fn::Sub": "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions
 ORIGIN = "https://shop.example.com"
 
 
+ACCESS_LOG = '{"id":"$context.requestId","route":"$context.routeKey","status":"$context.status","no":"$context.unknown"}'
+
+
 def http_api(routes: dict[str, dict[str, Any]], *, limits: dict[str, Any] | None = None) -> dict[str, Any]:
     """A template with an HTTP API: CORS for one origin, and these routes to one function."""
     cors = {"AllowOrigins": [ORIGIN], "AllowMethods": ["POST"], "AllowHeaders": ["content-type"], "MaxAge": 60}
     api = {"Name": "check", "ProtocolType": "HTTP", "CorsConfiguration": cors}
     integration = {"ApiId": {"Ref": "Api"}, "IntegrationType": "AWS_PROXY", "IntegrationUri": URI}
-    stage = {"ApiId": {"Ref": "Api"}, "StageName": "$default", "AutoDeploy": True, **(limits or {})}
+    log = {"DestinationArn": {"Fn::GetAtt": ["AccessLog", "Arn"]}, "Format": ACCESS_LOG}
+    stage = {"ApiId": {"Ref": "Api"}, "StageName": "$default", "AccessLogSettings": log, **(limits or {})}
     resources: dict[str, Any] = {
         "Function": FUNCTION,
+        "AccessLog": {"Type": "AWS::Logs::LogGroup"},
         "Api": {"Type": "AWS::ApiGatewayV2::Api", "Properties": api},
         "Integration": {
             "Type": "AWS::ApiGatewayV2::Integration",
@@ -65,8 +70,8 @@ def http_api(routes: dict[str, dict[str, Any]], *, limits: dict[str, Any] | None
         target = {"Fn::Sub": "integrations/${Integration}"}
         route = {"ApiId": {"Ref": "Api"}, "RouteKey": key, "Target": target, **properties}
         resources[f"Route{number}"] = {"Type": "AWS::ApiGatewayV2::Route", "Properties": route}
-    outputs = {"ApiId": {"Value": {"Ref": "Api"}}, "ApiStage": {"Value": "$default"}}
-    return {"Resources": resources, "Outputs": outputs}
+    outputs = {"ApiId": {"Ref": "Api"}, "ApiStage": "$default", "AccessLog": {"Ref": "AccessLog"}}
+    return {"Resources": resources, "Outputs": {name: {"Value": value} for name, value in outputs.items()}}
 
 
 def rest_api(stage: dict[str, Any], method: dict[str, Any]) -> dict[str, Any]:
@@ -143,6 +148,18 @@ def test_requests_beyond_the_burst_of_a_route_are_refused_and_others_are_not(acc
 def test_a_handler_that_raises_tells_the_client_nothing(account: Account, http: Stack) -> None:
     answer = call(account, http, "POST", "/fail")
     assert (answer.status_code, answer.content) == (500, b'{"message":"Internal Server Error"}')
+
+
+def test_each_request_has_a_line_in_the_access_log_under_the_id_of_its_answer(account: Account, http: Stack) -> None:
+    statuses = {}
+    for method, path in (("POST", "/items"), ("GET", "/nothing")):
+        answer = call(account, http, method, path)
+        statuses[answer.headers["apigw-requestid"]] = str(answer.status_code)
+    events = account.client("logs").filter_log_events(logGroupName=http.outputs["AccessLog"])["events"]
+    lines = {line["id"]: line for line in (json.loads(event["message"]) for event in events)}
+    assert {name: lines[name]["status"] for name in statuses} == statuses
+    assert {lines[name]["route"] for name in statuses} == {"POST /items", "-"}
+    assert {lines[name]["no"] for name in statuses} == {"-"}
 
 
 def test_a_rest_api_refuses_what_its_model_does_not_allow_and_throttles_a_method(account: Account, rest: Stack) -> None:

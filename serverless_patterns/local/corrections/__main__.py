@@ -19,12 +19,14 @@ from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as
 from . import configuration_only
 from .faults import FaultNotFoundError
 
+# In this order: the access log comes after what may answer a request, so that it sees every answer.
 CORRECTIONS = (
     "api_errors",
     "configuration_only",
     "handler_runtime",
     "http_api_cors",
     "http_api_throttling",
+    "http_api_access_log",
     "metric_math_alarms",
     "rest_method_throttling",
     "rest_request_validators",
@@ -43,10 +45,10 @@ def main() -> None:
 
 
 def _correct(name: str) -> None:
-    correction = importlib.import_module(f"{__package__}.{name}")
     try:
+        correction = importlib.import_module(f"{__package__}.{name}")
         correction.check()
-    except (AttributeError, FaultNotFoundError, KeyError, TypeError) as error:
+    except (AttributeError, FaultNotFoundError, ImportError, KeyError, TypeError, ValueError) as error:
         sys.exit(f"The correction {name} does not fit this emulator: {error}. Remove it, or look at it again.")
     correction.apply()
 

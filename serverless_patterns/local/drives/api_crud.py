@@ -155,12 +155,19 @@ class Items:
     """
 
     def __init__(self, account: Account, stack: Stack) -> None:
-        self._table = account.session.resource("dynamodb", endpoint_url=account.url).Table(stack.outputs["TableName"])
+        self._table = account.table(stack.outputs["TableName"])
         self._before = self._ids()
+        self._created: set[str] = set()
 
     def stored(self, **fields: object) -> Callable[[Answer], Effect]:
         """The product of the answer is stored with these fields."""
-        return lambda answer: self._stored(answer.json.get("id", ""), fields)
+
+        def look(answer: Answer) -> Effect:
+            product_id = answer.json.get("id", "")
+            self._created.update(filter(None, [product_id]))
+            return self._stored(product_id, fields)
+
+        return look
 
     def kept(self, product_id: str, **fields: object) -> Callable[[Answer], Effect]:
         """A product is still stored with these fields."""
@@ -180,8 +187,8 @@ class Items:
         return look
 
     def delete(self) -> None:
-        """Delete what has been added since the beginning."""
-        for product_id in self._ids() - self._before:
+        """Delete what the drive has created, and nothing else: others may use the table."""
+        for product_id in self._created:
             self._table.delete_item(Key={"id": product_id})
 
     def _stored(self, product_id: str, fields: dict[str, object]) -> Effect:
