@@ -19,6 +19,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
+from serverless_patterns._blocks.packaging import cache_folder
 from serverless_patterns.errors import LocalRunError
 
 LOCKS = Path(__file__).parent
@@ -80,11 +81,6 @@ class Venv:
 EMULATOR = Venv("emulator", LOCKS / "emulator-requirements.txt")
 #: What the emulator runs deployed handlers in.
 RUNTIME = Venv("runtime", LOCKS / "runtime-requirements.txt")
-
-
-def cache_folder() -> Path:
-    """Where built environments are kept between runs: ``$XDG_CACHE_HOME/serverless-patterns`` or ``~/.cache/...``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "serverless-patterns"
 
 
 @contextmanager
