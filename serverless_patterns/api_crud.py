@@ -102,6 +102,7 @@ class ApiCrud(Construct):
         super().__init__(scope, construct_id)
         operations = operations or Operations()
         options = TableOptions() if table is None else table
+        _check_table(options)
 
         self._table: dynamodb.ITable = (
             keyed_table(self, "Table", options=options, operations=operations) if isinstance(options, TableOptions) else options
@@ -246,6 +247,14 @@ def _check(resource: str, api_kind: ApiKind, usage_plan: UsagePlan | None) -> No
     check(
         usage_plan is None or api_kind == "rest",
         "usage_plan needs api_kind='rest': an HTTP API has no API keys; throttle limits it as a whole",
+    )
+
+
+def _check_table(options: dynamodb.ITable | TableOptions) -> None:
+    expires = options.time_to_live_attribute if isinstance(options, TableOptions) else None
+    check(
+        expires not in {"id", *SERVER_OWNED},
+        f"time_to_live_attribute must be a field of the resource, got {expires!r}, which the server sets",
     )
 
 

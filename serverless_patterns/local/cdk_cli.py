@@ -59,20 +59,25 @@ class CdkCli:
 
     def bootstrap(self, on_line: OnLine) -> None:
         """Deploy the stock bootstrap stack, which assets and roles come from."""
-        self._run("bootstrap", f"aws://{EMULATED_ACCOUNT}/{EMULATED_REGION}", on_line=on_line)
+        self.run("bootstrap", f"aws://{EMULATED_ACCOUNT}/{EMULATED_REGION}", on_line=on_line)
 
     def synth(self, on_line: OnLine) -> Assembly:
         """Run the app."""
         assembly = Assembly(self.emulator.folder / "cdk.out")
-        self._run("synth", "--quiet", "--output", str(assembly.folder), *self.app.options, on_line=on_line)
+        self.run("synth", "--quiet", "--output", str(assembly.folder), *self.app.options, on_line=on_line)
         return assembly
 
     def deploy(self, assembly: Assembly, on_line: OnLine) -> None:
         """Deploy all stacks of an assembly."""
         options = ("--all", "--require-approval", "never", "--progress", "events", "--concurrency", "2")
-        self._run("deploy", "--app", str(assembly.folder), *options, on_line=on_line)
+        self.run("deploy", "--app", str(assembly.folder), *options, on_line=on_line)
 
-    def _run(self, *arguments: str, on_line: OnLine) -> None:
+    def run(self, *arguments: str, on_line: OnLine) -> None:
+        """Run any command of the CLI, such as ``diff`` or ``destroy``.
+
+        Raises:
+            LocalRunError: It failed; the message has its output.
+        """
         path = _search_path()
         command = [_cdk(self.app.folder, path), *arguments, "--no-notices", "--ci"]
         with self.emulator.watched():

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from serverless_patterns.errors import LocalRunError
+from serverless_patterns.errors import PatternsError
 from serverless_patterns.local import commands
 from serverless_patterns.local.account import Account
 from serverless_patterns.local.commands import COMMAND, Choice
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
     try:
         _run(options)
-    except LocalRunError as error:
+    except PatternsError as error:
         return _failed(f"error: {error}", EXIT_FAILED)
     except (BotoCoreError, ClientError) as error:
         return _failed(f"error: a call to AWS failed: {error}", EXIT_FAILED)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from serverless_patterns.environments import environment_named
 from serverless_patterns.errors import LocalRunError
 from serverless_patterns.local import venvs
 from serverless_patterns.local.account import Account, Stack
@@ -47,6 +48,19 @@ class Choice:
     def patterns(self) -> list[str]:
         """The patterns to drive."""
         return [self.pattern] if self.pattern else driven_patterns()
+
+    @property
+    def not_driven(self) -> str | None:
+        """Why what was deployed to the emulator cannot be driven there, if it cannot.
+
+        Raises:
+            UnknownEnvironmentError: There is no environment of this name.
+        """
+        if self.app is not None:
+            return "the drives know only the patterns of this library"
+        if environment_named(self.environment).operations.handler_platform != "host":
+            return f"the handlers of {self.environment} are packed for Lambda, and only those of local for this machine"
+        return None
 
     def stack_of(self, pattern: str) -> str:
         """The name of a pattern's stack."""
@@ -88,16 +102,17 @@ def drive(report: Report, choice: Choice, account: Account | None) -> None:
 def demo(report: Report, choice: Choice) -> None:
     """Start an emulator, deploy, drive, show what happened, and stop: nothing is left."""
     began = time.monotonic()
+    not_driven = choice.not_driven
     _build(report)
     with _private_folder() as folder:
         with report.step("Emulator"):
             emulator = Emulator.start(folder)
         with emulator, emulator.watched():
             _deploy(report, choice, emulator)
-            if choice.app is None:
-                _drive(report, choice, Account(emulator.url))
+            if not_driven:
+                report.say(f"Deployed, and not driven: {not_driven}.")
             else:
-                report.say("Deployed, and not driven: the drives know only the patterns of this library.")
+                _drive(report, choice, Account(emulator.url))
     report.say(f"All steps did what they should, in {time.monotonic() - began:.0f} s; everything is stopped and removed.")
 
 

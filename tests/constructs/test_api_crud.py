@@ -457,6 +457,11 @@ def test_construct_and_handler_agree_on_what_belongs_to_the_server():
     assert SERVER_OWNED == models.SERVER_OWNED
 
 
+def test_items_expire_by_a_field_of_the_resource(stack):
+    with pytest.raises(PatternError, match="time_to_live_attribute must be a field of the resource, got 'updated_at'"):
+        users(stack, table=TableOptions(time_to_live_attribute="updated_at"))
+
+
 def test_a_schema_with_tokens_is_refused(stack):
     with pytest.raises(PatternError, match="schema must not hold CDK tokens"):
         users(stack, schema={**USER, "title": stack.region})

@@ -181,3 +181,15 @@ def test_an_interrupted_demo_stops_everything(tmp_path: Path, number: signal.Sig
     listed = subprocess.run(["ps", "-ww", "-eo", "args="], capture_output=True, text=True, check=True).stdout
     assert str(tmp_path) not in listed
     assert "slow.py" not in listed
+
+
+def test_an_unknown_environment_is_named_with_those_that_there_are(command_line):
+    done = command_line("demo", "--environment", "prdo")
+    assert done.returncode == 1
+    assert done.stderr == "error: environment must be one of local, dev, staging, prod, got 'prdo'; did you mean 'prod'?\n"
+
+
+def test_only_what_is_packed_for_this_machine_is_driven():
+    assert Choice("local").not_driven is None
+    assert Choice("dev").not_driven == "the handlers of dev are packed for Lambda, and only those of local for this machine"
+    assert Choice("local", app="python app.py").not_driven == "the drives know only the patterns of this library"
