@@ -13,6 +13,7 @@ import pytest
 from serverless_patterns.errors import LocalRunError
 from serverless_patterns.local import cdk_cli, cli
 from serverless_patterns.local.cdk_cli import App, CdkCli
+from serverless_patterns.local.commands import Choice
 from serverless_patterns.local.emulator import Emulator
 from serverless_patterns.local.http_api import HttpApi, Request
 from serverless_patterns.local.processes import wait_until
