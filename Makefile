@@ -1,6 +1,7 @@
 # What people type, and what CI calls. `make` alone lists it.
 PYTHON ?= python3
-# All else comes from .venv and node_modules, which `ready` fills from the locks.
+MACHINE_PATH := $(PATH)
+# All else comes from .venv and node_modules, which `ready` fills from the locks with the machine's own Python.
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
@@ -11,8 +12,8 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ready:
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.11 or newer, or name yours: make PYTHON=..."; exit 1; }
-	@$(PYTHON) tools/bootstrap.py
+	@PATH="$(MACHINE_PATH)" command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.11 or newer, or name yours: make PYTHON=..."; exit 1; }
+	@PATH="$(MACHINE_PATH)" $(PYTHON) tools/bootstrap.py
 
 demo: ready ## Deploy every pattern on this machine, use it, show what happened, stop everything
 	@python -m serverless_patterns.local demo

@@ -19,7 +19,7 @@ BIN = os.path.join(VENV, "bin")
 STAMP = os.path.join(VENV, "installed")
 OLDEST = (3, 11)
 # The interpreter below any virtual environment, .venv itself among them: it has pip, and does not go when .venv is made anew.
-PYTHON = getattr(sys, "_base_executable", sys.executable)
+PYTHON = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 
 
 def main() -> None:
