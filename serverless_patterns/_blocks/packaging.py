@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -129,8 +130,21 @@ def cache_folder() -> Path:
 
 
 def _dependencies_key(requirements: Path, platform: Platform) -> str:
-    target = " ".join(_target(platform))
-    return hashlib.sha256(f"{target}\0".encode() + requirements.read_bytes()).hexdigest()
+    digest = hashlib.sha256(" ".join(_target(platform)).encode())
+    for file in _with_included(requirements):
+        digest.update(b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _with_included(requirements: Path) -> Iterator[Path]:
+    """The file and those that it includes by ``-r`` and ``-c``: a change in any of them is a change."""
+    yield requirements
+    for name in re.findall(
+        r"^\s*(?:-r|--requirement|-c|--constraint)[ =]\s*(\S+)", requirements.read_text("utf-8"), re.MULTILINE
+    ):
+        included = requirements.parent / name
+        if included.is_file():
+            yield from _with_included(included)
 
 
 def _target(platform: Platform) -> list[str]:

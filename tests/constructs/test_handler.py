@@ -146,6 +146,15 @@ def test_the_fingerprint_follows_content_names_requirements_and_platform(code):
     assert Package(root=code.parent, files={"a.py": "1"}, requirements=lock).fingerprint() == package.fingerprint()
 
 
+def test_the_fingerprint_follows_included_requirements(code):
+    lock = code / "requirements.txt"
+    lock.write_text("-r more.txt\n")
+    (code / "more.txt").write_text("pure==1.0\n")
+    before = Package(root=code, requirements=lock).fingerprint()
+    (code / "more.txt").write_text("pure==1.1\n")
+    assert Package(root=code, requirements=lock).fingerprint() != before
+
+
 @pytest.mark.parametrize("entry", ["app.handler", "app.other", "deep/inner.other", "deep.inner.other"])
 def test_an_entry_may_be_defined_imported_or_nested(code, entry):
     assert Handler.from_directory(code, entry).entry == entry
