@@ -136,15 +136,14 @@ def _dependencies_key(requirements: Path, platform: Platform) -> str:
     return digest.hexdigest()
 
 
-def _with_included(requirements: Path) -> Iterator[Path]:
+def _with_included(requirements: Path) -> list[Path]:
     """The file and those that it includes by ``-r`` and ``-c``: a change in any of them is a change."""
-    yield requirements
-    for name in re.findall(
-        r"^\s*(?:-r|--requirement|-c|--constraint)[ =]\s*(\S+)", requirements.read_text("utf-8"), re.MULTILINE
-    ):
-        included = requirements.parent / name
-        if included.is_file():
-            yield from _with_included(included)
+    files = [requirements]
+    for file in files:  # grows while it is read
+        text = file.read_text(encoding="utf-8")
+        names = re.findall(r"^\s*(?:-r|--requirement|-c|--constraint)[ =]\s*(\S+)", text, re.MULTILINE)
+        files += [path for path in (file.parent / name for name in names) if path.is_file() and path not in files]
+    return files
 
 
 def _target(platform: Platform) -> list[str]:
