@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from serverless_patterns._blocks import packaging
 from serverless_patterns._blocks.handler import Handler, dependency_layer
+from serverless_patterns._blocks.log_group import log_group
 from serverless_patterns._blocks.packaging import Package
 from serverless_patterns.operations import Operations
 
@@ -44,16 +44,14 @@ class HandlerFunction(lambda_.Function):
         operations: Operations,
         memory_size: int = MEMORY_SIZE,
     ) -> None:
-        log_group = logs.LogGroup(
-            scope, f"{construct_id}Logs", retention=operations.log_retention, removal_policy=RemovalPolicy.DESTROY
-        )
+        logs = log_group(scope, f"{construct_id}Logs", operations)
         role = iam.Role(
             scope,
             f"{construct_id}Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             description=f"Assumed by: {description}",
         )
-        log_group.grant_write(role)
+        logs.grant_write(role)
         platform = operations.handler_platform
 
         def define(code: lambda_.Code) -> None:
@@ -70,7 +68,7 @@ class HandlerFunction(lambda_.Function):
                 memory_size=memory_size,
                 environment={**_logging(scope, operations), **environment},
                 role=role,
-                log_group=log_group,
+                log_group=logs,
                 logging_format=lambda_.LoggingFormat.JSON,
                 application_log_level_v2=_emitted_level(operations),
                 tracing=lambda_.Tracing.ACTIVE if operations.tracing else lambda_.Tracing.DISABLED,

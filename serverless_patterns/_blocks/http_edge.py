@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 import jsii
-from aws_cdk import Duration, Names, RemovalPolicy
+from aws_cdk import Duration, Names
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
@@ -25,6 +25,7 @@ from serverless_patterns._blocks.edge import (
     Route,
     Throttle,
 )
+from serverless_patterns._blocks.log_group import log_group
 from serverless_patterns.operations import Operations
 
 
@@ -46,7 +47,7 @@ def http_edge(
         create_default_stage=False,
         cors_preflight=None if cors is None else _cors(cors, routes),
     )
-    access_log = logs.LogGroup(scope, "ApiAccessLog", retention=operations.log_retention, removal_policy=RemovalPolicy.DESTROY)
+    access_log = log_group(scope, "ApiAccessLog", operations)
     stage = apigatewayv2.HttpStage(
         scope,
         "ApiStage",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from aws_cdk import Duration, Names, RemovalPolicy
+from aws_cdk import Duration, Names
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -24,6 +24,7 @@ from serverless_patterns._blocks.edge import (
     Throttle,
     UsagePlan,
 )
+from serverless_patterns._blocks.log_group import log_group
 from serverless_patterns._blocks.request_model import draft4
 from serverless_patterns.operations import Operations
 
@@ -48,7 +49,7 @@ def rest_edge(
     sets it once. A stack that set it would break the logs of all others when it goes, so none here does.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
     """
-    access_log = logs.LogGroup(scope, "ApiAccessLog", retention=operations.log_retention, removal_policy=RemovalPolicy.DESTROY)
+    access_log = log_group(scope, "ApiAccessLog", operations)
     api = apigateway.RestApi(
         scope,
         "Api",
