@@ -89,7 +89,13 @@ class Handler:
         root = lambda_source()
         sources: dict[str, Path | str] = {**_relative(root, root / "shared"), **_relative(root, root / pattern)}
         sources |= {f"{pattern}/{name}": text for name, text in (files or {}).items()}
-        return cls(Package(root=root, files=sources), f"{pattern}.handler.handler", layered=True)
+        package = Package(
+            root=root,
+            files=sources,
+            self_check=f"{pattern}.self_check" if f"{pattern}/self_check.py" in sources else None,
+            self_check_requirements=root / "requirements.txt",
+        )
+        return cls(package, f"{pattern}.handler.handler", layered=True)
 
     def for_platform(self, platform: packaging.Platform) -> Handler:
         """The same handler, packed for a platform."""

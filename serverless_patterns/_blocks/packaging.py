@@ -58,6 +58,8 @@ class Package:
         requirements: A requirements file; what it names is installed into the asset.
         into: The folder inside the asset that packages are installed into; ``"python"`` in a layer.
         platform: ``"aws"`` installs for Lambda's platform, ``"host"`` for this machine.
+        self_check: A module among the files that is run here once they are written; it fails if the code cannot work.
+        self_check_requirements: What that module needs beyond the files.
     """
 
     root: Path
@@ -65,6 +67,8 @@ class Package:
     requirements: Path | None = None
     into: str = "."
     platform: Platform = "aws"
+    self_check: str | None = None
+    self_check_requirements: Path | None = None
 
     def fingerprint(self) -> str:
         """A hash of what decides the content: names, files, requirements, platform."""
@@ -87,6 +91,18 @@ class Package:
                 path.write_text(source, encoding="utf-8")
             else:
                 shutil.copyfile(source, path)
+        if self.self_check is not None:
+            self._check(folder)
+
+    def _check(self, folder: Path) -> None:
+        paths = [str(folder)]
+        if self.self_check_requirements is not None:
+            paths.append(str(installed(self.self_check_requirements, "host")))
+        script = f"import runpy, sys; sys.path[:0] = {paths!r}; runpy.run_module({self.self_check!r}, run_name='__main__')"
+        command = [sys.executable, "-I", "-B", "-c", script]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own arguments
+        if result.returncode != 0:
+            raise BundlingError(result.stderr.strip())
 
     def define(self, make: Callable[[lambda_.Code], Made]) -> Made:
         """Make a construct of this package. What goes wrong while packing is raised as it is, not wrapped by jsii."""

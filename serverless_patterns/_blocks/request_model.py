@@ -22,7 +22,9 @@ def draft4(schema: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON value
     """
     if not isinstance(schema, Mapping) or "$ref" in schema:
         return {}
-    model: dict[str, Any] = {key: schema[key] for key in SAME if key in schema}
+    model: dict[str, Any] = {key: schema[key] for key in SAME if key in schema and schema[key] != []}  # draft 4: not empty
+    if "type" in model:
+        model["type"] = _types(model["type"])
     model |= _exclusive_bounds(schema)
     model |= _of_members(schema)
     if "items" in schema and "prefixItems" not in schema and schema["items"] is not False:
@@ -46,6 +48,13 @@ def _of_members(schema: Mapping[str, Any]) -> dict[str, Any]:
     if others is not None and "patternProperties" not in schema:
         model["additionalProperties"] = draft4(others) if isinstance(others, Mapping) else others
     return model
+
+
+def _types(types: str | list[str]) -> str | list[str]:
+    """To draft 4, 1.0 is no integer."""
+    if isinstance(types, list):
+        return sorted({str(_types(name)) for name in types})
+    return "number" if types == "integer" else types
 
 
 def _exclusive_bounds(schema: Mapping[str, Any]) -> dict[str, Any]:

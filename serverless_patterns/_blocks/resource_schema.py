@@ -1,9 +1,12 @@
-"""Checks of the JSON Schema that describes a resource, made while defining: a mistake in it would only show at run time."""
+"""Checks of the JSON Schema that describes a resource.
+
+What a schema of a resource must be, and the mistakes that are made most, are checked while defining. Whether the handler's own
+validator takes it - patterns, references, bounds - is tried when the code is packed (``self_check`` of the handler).
+"""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +14,7 @@ from aws_cdk import Token
 
 from serverless_patterns._blocks.checks import check
 
+KEYWORDS_WITH_NAMED_SCHEMAS = ("properties", "patternProperties", "$defs", "dependentSchemas")
 TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
@@ -63,11 +67,11 @@ def _check_part(place: str, part: Mapping[str, Any]) -> None:
     if isinstance(members, Mapping) and part.get("additionalProperties") is False:
         unknown = [name for name in required if name not in members]
         check(not unknown, f"{place}: required names {', '.join(map(repr, unknown))}, which properties does not have")
-    if "pattern" in part:
-        try:
-            re.compile(str(part["pattern"]))
-        except re.error as error:
-            check(holds=False, message=f"{place}: pattern {part['pattern']!r} is no regular expression: {error}")
+    for key in KEYWORDS_WITH_NAMED_SCHEMAS:
+        named = part.get(key, {})
+        check(isinstance(named, Mapping), f"{place}: {key} must be a dict of schemas, got {named!r}")
+        for name, sub in named.items():
+            check(isinstance(sub, Mapping | bool), f"{place}.{key}.{name} must be a schema (a dict), got {sub!r}")
 
 
 def _parts(schema: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:  # noqa: ANN401  any JSON value
@@ -75,7 +79,7 @@ def _parts(schema: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]: 
     if not isinstance(schema, Mapping):
         return
     yield place, schema
-    for key in ("properties", "patternProperties", "$defs", "dependentSchemas"):
+    for key in KEYWORDS_WITH_NAMED_SCHEMAS:
         for name, sub in (schema.get(key) or {}).items():
             yield from _parts(sub, f"{place}.{key}.{name}")
     for key in ("allOf", "anyOf", "oneOf", "prefixItems"):

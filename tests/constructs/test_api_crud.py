@@ -1,7 +1,9 @@
 """ApiCrud: what its options do to the template, and what it refuses."""
 
 import json
+import re
 
+import aws_cdk as cdk
 import pytest
 from aws_cdk import CfnParameter, Duration, RemovalPolicy
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
@@ -17,6 +19,7 @@ from serverless_patterns import (
     Alerts,
     ApiCrud,
     Authorization,
+    BundlingError,
     Capacity,
     Cors,
     Handler,
@@ -29,7 +32,7 @@ from serverless_patterns import (
 from serverless_patterns._blocks.resource_schema import resource_schema
 from serverless_patterns.api_crud import LEAST_TIMEOUT, SERVER_OWNED
 from shared.aws import LONGEST_CALL_SECONDS
-from tests.support.synthesis import empty_stack, resources, statements, template_of
+from tests.support.synthesis import FLAGS, empty_stack, resources, statements, template_of
 
 USER = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}, "required": ["name"]}
 
@@ -439,10 +442,8 @@ def test_values_are_checked_where_they_are_made(make, message):
             {**USER, "properties": {"name": {"$ref": "https://example.com/x"}}},
             ("schema.properties.name: $ref must point into the schema itself ('#/...'), got 'https://example.com/x'"),
         ),
-        (
-            {**USER, "properties": {"name": {"pattern": "("}}},
-            ("schema.properties.name: pattern '(' is no regular expression: missing ), unterminated subpattern at position 0"),
-        ),
+        ({**USER, "properties": {"name": 5}}, "schema.properties.name must be a schema (a dict), got 5"),
+        ({**USER, "$defs": []}, "schema: $defs must be a dict of schemas, got []"),
         ({**USER, "required": ["nmae"]}, "schema: required names 'nmae', which properties does not have"),
         ({**USER, "required": "name"}, "schema: required must be a list of property names, got 'name'"),
     ],
@@ -460,6 +461,26 @@ def test_construct_and_handler_agree_on_what_belongs_to_the_server():
 def test_items_expire_by_a_field_of_the_resource(stack):
     with pytest.raises(PatternError, match="time_to_live_attribute must be a field of the resource, got 'updated_at'"):
         users(stack, table=TableOptions(time_to_live_attribute="updated_at"))
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ({"pattern": "("}, 'is not a "regex"'),
+        ({"minLength": "x"}, 'is not of type "integer"'),
+        ({"$ref": "#/$defs/nothing"}, "nothing"),
+        ({"type": "number", "multipleOf": 0}, "is less than or equal to the minimum of 0"),
+    ],
+)
+def test_a_schema_that_the_handler_could_not_use_is_refused_when_it_is_packed(field, message):
+    stack = cdk.Stack(cdk.App(context=FLAGS, analytics_reporting=False), "Test")
+    with pytest.raises(BundlingError, match="(?s)schema names schema.json, which is not a JSON Schema.*" + re.escape(message)):
+        users(stack, schema={"type": "object", "properties": {"name": field}})
+
+
+def test_patterns_of_json_schema_that_python_does_not_know_are_fine():
+    stack = cdk.Stack(cdk.App(context=FLAGS, analytics_reporting=False), "Test")
+    users(stack, schema={"type": "object", "properties": {"name": {"type": "string", "pattern": r"^\p{L}+$"}}})
 
 
 def test_a_schema_with_tokens_is_refused(stack):

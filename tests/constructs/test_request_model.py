@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 from serverless_patterns._blocks.request_model import draft4
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 5) | st.text("ab", max_size=3),
+    st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from([1.0, 1.5, -2.0]) | st.text("ab", max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
     max_leaves=5,
 )
+
+
+TYPES = st.sampled_from(["object", "array", "string", "integer", "number", "boolean", "null"])
 
 
 def _schemas(inner: st.SearchStrategy) -> st.SearchStrategy:
@@ -27,7 +30,7 @@ def _schemas(inner: st.SearchStrategy) -> st.SearchStrategy:
             "oneOf": st.lists(inner, min_size=1, max_size=2),
             "allOf": st.lists(inner, min_size=1, max_size=2),
             "not": inner,
-            "required": st.lists(st.sampled_from("abc"), min_size=1, max_size=2, unique=True),
+            "required": st.lists(st.sampled_from("abc"), min_size=1, max_size=2, unique=True) | st.just([]),
         },
     )
 
@@ -36,9 +39,9 @@ SCHEMAS = st.recursive(
     st.fixed_dictionaries(
         {},
         optional={
-            "type": st.sampled_from(["object", "array", "string", "integer", "number", "boolean", "null"]),
+            "type": TYPES | st.lists(TYPES, min_size=1, max_size=3, unique=True),
             "const": VALUES,
-            "enum": st.lists(VALUES, min_size=1, max_size=3),
+            "enum": st.lists(VALUES, max_size=3, unique_by=repr),
             "minimum": st.integers(-3, 3),
             "exclusiveMinimum": st.integers(-3, 3),
             "exclusiveMaximum": st.integers(-3, 3),
