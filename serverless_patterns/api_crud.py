@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
@@ -99,10 +100,10 @@ class ApiCrud(Construct):
         _check(resource, api_kind, usage_plan)
         _check_timeout(self._timeout, api_kind, least=1 if handler else LEAST_TIMEOUT)
         checked_schema = resource_schema(schema, reserved=SERVER_OWNED)
+        options = TableOptions() if table is None else table
+        _check_expiry(options, checked_schema)
         super().__init__(scope, construct_id)
         operations = operations or Operations()
-        options = TableOptions() if table is None else table
-        _check_table(options)
 
         self._table: dynamodb.ITable = (
             keyed_table(self, "Table", options=options, operations=operations) if isinstance(options, TableOptions) else options
@@ -250,11 +251,15 @@ def _check(resource: str, api_kind: ApiKind, usage_plan: UsagePlan | None) -> No
     )
 
 
-def _check_table(options: dynamodb.ITable | TableOptions) -> None:
+def _check_expiry(options: dynamodb.ITable | TableOptions, schema: Mapping[str, Any]) -> None:
     expires = options.time_to_live_attribute if isinstance(options, TableOptions) else None
+    if expires is None or (expires not in schema["properties"] and schema["additionalProperties"] is not False):
+        return
+    field = schema["properties"].get(expires)
     check(
-        expires not in {"id", *SERVER_OWNED},
-        f"time_to_live_attribute must be a field of the resource, got {expires!r}, which the server sets",
+        isinstance(field, Mapping) and field.get("type") in {"integer", "number"},
+        f"time_to_live_attribute must be a field of the schema with type 'integer' (the epoch second at which an item expires), "
+        f"got {expires!r}, which the schema has as {field!r}",
     )
 
 

@@ -29,6 +29,9 @@ from serverless_patterns._blocks.request_model import draft4
 from serverless_patterns.operations import Operations
 
 STAGE = "v1"
+#: What API Gateway says of an error in a response of its own.
+#: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
+ERROR, VALIDATION_ERROR = "$context.error.message", "$context.error.validationErrorString"
 
 
 def rest_edge(
@@ -170,21 +173,21 @@ def _add_gateway_responses(api: apigateway.RestApi, cors: Cors | None) -> None:
         headers["Access-Control-Allow-Origin"] = f"'{cors.allow_origins[0]}'"
         if cors.allow_credentials:
             headers["Access-Control-Allow-Credentials"] = "'true'"
-    for construct_id, kind, detail in (
-        ("BadBody", apigateway.ResponseType.BAD_REQUEST_BODY, "$context.error.validationErrorString"),
-        ("ClientError", apigateway.ResponseType.DEFAULT_4_XX, "$context.error.message"),
-        ("ServerError", apigateway.ResponseType.DEFAULT_5_XX, "$context.error.message"),
+    for construct_id, kind, problem in (
+        (
+            "BadBody",
+            apigateway.ResponseType.BAD_REQUEST_BODY,
+            {"title": "Bad Request", "status": 400, "detail": VALIDATION_ERROR},
+        ),
+        ("ClientError", apigateway.ResponseType.DEFAULT_4_XX, {"detail": ERROR}),
+        ("ServerError", apigateway.ResponseType.DEFAULT_5_XX, {"detail": ERROR}),
     ):
         api.add_gateway_response(
             construct_id,
             type=kind,
             response_headers=headers,
-            templates={"application/json": _problem(detail)},
+            templates={"application/json": json.dumps({"type": "about:blank", **problem, "request_id": "$context.requestId"})},
         )
-
-
-def _problem(detail: str) -> str:
-    return json.dumps({"type": "about:blank", "title": "Request refused", "detail": detail, "request_id": "$context.requestId"})
 
 
 def _add_usage_plan(api: apigateway.RestApi, usage_plan: UsagePlan, operations: Operations) -> None:

@@ -268,18 +268,18 @@ def test_the_table_takes_time_to_live_stream_indexes_and_a_key():
         index_name="by-name", partition_key=dynamodb.Attribute(name="name", type=dynamodb.AttributeType.STRING)
     )
     options = TableOptions(
-        time_to_live_attribute="expires",
+        time_to_live_attribute="age",
         stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
         global_secondary_indexes=[index],
         encryption_key=kms.Key(stack, "Key"),
     )
     api = users(stack, table=options)
     table = template_of(stack)["Resources"][stack.get_logical_id(api.table.node.default_child)]["Properties"]
-    assert table["TimeToLiveSpecification"]["AttributeName"] == "expires"
+    assert table["TimeToLiveSpecification"]["AttributeName"] == "age"
     assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
     assert [found["IndexName"] for found in table["GlobalSecondaryIndexes"]] == ["by-name"]
     assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS"}
-    assert properties(stack, "AWS::Lambda::Function")["Environment"]["Variables"]["TTL_ATTRIBUTE"] == "expires"
+    assert properties(stack, "AWS::Lambda::Function")["Environment"]["Variables"]["TTL_ATTRIBUTE"] == "age"
 
 
 def test_a_customer_managed_key_needs_a_region(stack):
@@ -458,9 +458,10 @@ def test_construct_and_handler_agree_on_what_belongs_to_the_server():
     assert SERVER_OWNED == models.SERVER_OWNED
 
 
-def test_items_expire_by_a_field_of_the_resource(stack):
-    with pytest.raises(PatternError, match="time_to_live_attribute must be a field of the resource, got 'updated_at'"):
-        users(stack, table=TableOptions(time_to_live_attribute="updated_at"))
+@pytest.mark.parametrize("attribute", ["updated_at", "name", "unknown"])
+def test_items_expire_by_a_number_of_the_schema(stack, attribute):
+    with pytest.raises(PatternError, match="time_to_live_attribute must be a field of the schema with type 'integer'"):
+        users(stack, table=TableOptions(time_to_live_attribute=attribute))
 
 
 @pytest.mark.parametrize(
