@@ -258,7 +258,7 @@ def _check_expiry(options: dynamodb.ITable | TableOptions, schema: Mapping[str, 
     field = schema["properties"].get(expires)
     check(
         isinstance(field, Mapping) and field.get("type") in {"integer", "number"},
-        f"time_to_live_attribute must be a field of the schema with type 'integer' (the epoch second at which an item expires), "
+        f"time_to_live_attribute must be a field of the schema with type 'integer' (the epoch second of an item's end), "
         f"got {expires!r}, which the schema has as {field!r}",
     )
 
