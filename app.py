@@ -17,14 +17,15 @@ from serverless_patterns.stacks import AlertStack, PatternStack
 def define(app: cdk.App) -> None:
     """Define the stacks that the context asks for."""
     context = app.node.try_get_context
-    environment = environment_named(context("environment") or "dev").at(account=context("account"), region=context("region"))
+    name = context("environment")
+    environment = environment_named("dev" if name is None else name).at(account=context("account"), region=context("region"))
     entries = [pattern_named(context("pattern"))] if context("pattern") else CATALOG
     alerts = None
     if environment.alarm_actions:
         alerts = AlertStack(app, f"{environment.name}-alerts", environment=environment).alerts
     for entry in entries:
-        name = f"{environment.name}-{entry.name.replace('_', '-')}"
-        PatternStack(app, name, environment=environment, pattern=entry.name, define=entry.define, alerts=alerts)
+        stack = f"{environment.name}-{entry.name.replace('_', '-')}"
+        PatternStack(app, stack, environment=environment, pattern=entry.name, define=entry.define, alerts=alerts)
 
 
 if __name__ == "__main__":

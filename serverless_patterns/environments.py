@@ -23,7 +23,7 @@ import re
 from dataclasses import dataclass
 
 import aws_cdk as cdk
-from aws_cdk import RemovalPolicy
+from aws_cdk import RemovalPolicy, Token
 from aws_cdk import aws_logs as logs
 
 from serverless_patterns.errors import PatternError, UnknownEnvironmentError
@@ -58,12 +58,8 @@ class Environment:
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", self.name):
             msg = f"name must be 1 to 31 lower-case letters, digits and hyphens, starting with a letter, got {self.name!r}"
             raise PatternError(msg)
-        if self.account is not None and not re.fullmatch(r"\d{12}", self.account):
-            msg = f"account must be an AWS account id of 12 digits, or None for any account, got {self.account!r}"
-            raise PatternError(msg)
-        if self.region is not None and not re.fullmatch(r"[a-z]{2}(-[a-z]+){1,2}-\d", self.region):
-            msg = f"region must be an AWS region such as 'eu-central-1', or None for any region, got {self.region!r}"
-            raise PatternError(msg)
+        _check_account(self.account)
+        _check_region(self.region)
 
     def at(self, *, account: str | None = None, region: str | None = None) -> Environment:
         """This environment in an account and a region; ``None`` keeps what it has."""
@@ -73,6 +69,24 @@ class Environment:
     def cdk_environment(self) -> cdk.Environment:
         """The ``env`` of a CDK stack."""
         return cdk.Environment(account=self.account, region=self.region)
+
+
+def _check_account(account: object) -> None:
+    if account is None or Token.is_unresolved(account):
+        return
+    if not isinstance(account, str):
+        msg = f"account must be a text, since account ids can begin with 0: write '{account}'"
+        raise PatternError(msg)
+    if not re.fullmatch(r"\d{12}", account):
+        msg = f"account must be an AWS account id of 12 digits, or None for any account, got {account!r}"
+        raise PatternError(msg)
+
+
+def _check_region(region: str | None) -> None:
+    if region is None or Token.is_unresolved(region) or re.fullmatch(r"[a-z]{2,4}(-[a-z]+){1,2}-\d", region):
+        return
+    msg = f"region must be an AWS region such as 'eu-central-1', or None for any region, got {region!r}"
+    raise PatternError(msg)
 
 
 LOCAL = Environment(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_logs as logs
@@ -99,6 +99,10 @@ class Operations:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        for name, allowed in (("log_level", get_args(LogLevel)), ("handler_platform", ("aws", "host"))):
+            if getattr(self, name) not in allowed:
+                msg = f"{name} must be one of {', '.join(map(repr, allowed))}, got {getattr(self, name)!r}"
+                raise PatternError(msg)
         if self.backup_days is not None and not 1 <= self.backup_days <= LONGEST_BACKUP_DAYS:
             msg = f"backup_days must be 1 to {LONGEST_BACKUP_DAYS}, or None for no backups, got {self.backup_days}"
             raise PatternError(msg)

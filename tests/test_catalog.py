@@ -184,6 +184,18 @@ def test_only_prod_is_protected_against_termination(environment):
     assert bool(stack.termination_protection) is (environment is PROD)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"environment": "dev"}, "environment must be an Environment, such as DEV"),
+        ({"environment": DEV, "alerts": "topic"}, r"alerts must be Alerts\(\.\.\.\), such as those of AlertStack"),
+    ],
+)
+def test_a_stack_says_how_its_environment_and_alerts_are_given(wrong, message):
+    with pytest.raises(PatternError, match=message):
+        PatternStack(new_app(), "One", pattern="api_crud", define=CATALOG[0].define, **wrong)
+
+
 def test_a_users_tags_are_added():
     stack = PatternStack(
         new_app(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import UnionType
+
 from aws_cdk import Duration, Token
 
 from serverless_patterns.errors import PatternError
@@ -18,17 +20,26 @@ def check_one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     check(value in allowed, f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
 
 
+def check_type(name: str, value: object, kind: type | UnionType, hint: str) -> None:
+    """Check that an argument that was given is of a type; the hint shows how one is made."""
+    if value is not None:
+        known = str(kind) if isinstance(kind, UnionType) else kind.__name__
+        check(isinstance(value, kind), f"{name} must be {hint}, got {value!r} ({type(value).__name__}, not {known})")
+
+
 def check_between(name: str, value: float, least: float, most: float, unit: str = "") -> None:
     """Check that a number lies in a range, both ends included; a CDK token passes, its value is not known yet."""
     if Token.is_unresolved(value):
         return
+    check_type(name, value, int | float, f"a number from {least} to {most}{unit}")
     check(least <= value <= most, f"{name} must be {least} to {most}{unit}, got {value}{unit}")
 
 
 def check_duration(name: str, value: Duration, *, least: int, most: int, why: str = "") -> None:
     """Check that a duration lies in a range of seconds, both ends included; a token passes."""
+    check_type(name, value, Duration, "a duration such as Duration.seconds(10)")
     if value.is_unresolved():
         return
-    seconds = value.to_seconds()
+    seconds = value.to_milliseconds() / 1000
     reason = f" ({why})" if why else ""
     check(least <= seconds <= most, f"{name} must be {least} to {most} s{reason}, got {seconds:g} s")

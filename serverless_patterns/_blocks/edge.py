@@ -18,7 +18,7 @@ from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
-from serverless_patterns._blocks.checks import check, check_between
+from serverless_patterns._blocks.checks import check, check_between, check_duration, check_type
 
 ApiKind = Literal["http", "rest"]
 
@@ -102,7 +102,10 @@ class Cors:
     max_age: Duration | None = None
 
     def __post_init__(self) -> None:
-        """Check the origins."""
+        """Check the origins and the age."""
+        check_type("max_age", self.max_age, Duration, "a duration such as Duration.hours(1)")
+        if self.max_age is not None:
+            check_duration("max_age", self.max_age, least=0, most=86_400)
         check(
             bool(self.allow_origins) and not isinstance(self.allow_origins, str),
             f"allow_origins must be a list with at least one origin, got {self.allow_origins!r}",

@@ -87,6 +87,8 @@ class Handler:
             files: Path below the pattern's folder -> text of a file that is added to the code.
         """
         root = lambda_source()
+        known = sorted(path.parent.name for path in root.glob("*/handler.py"))
+        check(pattern in known, f"pattern must be one that has a bundled handler ({', '.join(known)}), got {pattern!r}")
         sources: dict[str, Path | str] = {**_relative(root, root / "shared"), **_relative(root, root / pattern)}
         sources |= {f"{pattern}/{name}": text for name, text in (files or {}).items()}
         package = Package(

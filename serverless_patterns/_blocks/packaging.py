@@ -177,7 +177,7 @@ def _install(requirements: Path, platform: Platform, folder: Path) -> None:
     if result.returncode != 0:
         where = f"Lambda (Python {PYTHON}, {ARCHITECTURE})" if platform == "aws" else "this machine"
         msg = (
-            f"requirements {str(requirements)!r} cannot be installed for {where}: every package needs a wheel for it.\n"
+            f"requirements {str(requirements)!r} cannot be installed for {where}. Each package needs a wheel for it; uv says:\n"
             f"{result.stderr.strip()}"
         )
         raise BundlingError(msg)

@@ -72,6 +72,20 @@ def transient_table(
     )
 
 
+def check_key(name: str, table: dynamodb.ITable) -> None:
+    """Check that a table of the user's has the string partition key ``id`` alone; an imported one cannot be looked at."""
+    definition = table.node.default_child
+    if not isinstance(definition, dynamodb.CfnTable | dynamodb.CfnGlobalTable):
+        return
+    keys = [key["attributeName"] for key in table.stack.resolve(definition.key_schema)]
+    types = {found["attributeName"]: found["attributeType"] for found in table.stack.resolve(definition.attribute_definitions)}
+    found_keys = ", ".join(f"{key} ({types[key]})" for key in keys)
+    check(
+        keys == ["id"] and types["id"] == "S",
+        f"{name} must have the partition key 'id' of type string and no sort key, got {found_keys}",
+    )
+
+
 def grant_key_use(key: kms.IKey | None, grantee: iam.IGrantable) -> None:
     """Let a principal reach a table through the customer managed key that encrypts it.
 

@@ -8,6 +8,7 @@ from aws_cdk import CfnOutput, Stack, Tags
 from constructs import Construct
 
 from serverless_patterns._blocks.alarms import Alerts
+from serverless_patterns._blocks.checks import check_type
 from serverless_patterns.catalog import Pattern
 from serverless_patterns.environments import Environment
 from serverless_patterns.operations import Operations
@@ -42,6 +43,8 @@ class PatternStack(Stack):
         service: str = "serverless-patterns",
         tags: Mapping[str, str] | None = None,
     ) -> None:
+        check_type("environment", environment, Environment, "an Environment, such as DEV or environment_named('dev')")
+        check_type("alerts", alerts, Alerts, "Alerts(...), such as those of AlertStack(...).alerts")
         super().__init__(
             scope,
             construct_id,

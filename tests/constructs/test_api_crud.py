@@ -16,6 +16,7 @@ from constructs import Construct
 
 from api_crud import models
 from serverless_patterns import (
+    DEV,
     Alerts,
     ApiCrud,
     Authorization,
@@ -340,10 +341,13 @@ def test_the_environment_decides_what_happens_to_data(stack):
             {"usage_plan": UsagePlan()},
             ("usage_plan needs api_kind='rest': an HTTP API has no API keys; throttle limits it as a whole"),
         ),
-        ({"timeout": Duration.seconds(31)}, "timeout must be 8 to 30 s (the limit of api_kind='http' is 30 s), got 31 s"),
+        (
+            {"timeout": Duration.seconds(31)},
+            "timeout must be 8 to 30 s (a call to DynamoDB may take 7 s; the limit of api_kind='http' is 30 s), got 31 s",
+        ),
         (
             {"timeout": Duration.seconds(30), "api_kind": "rest"},
-            ("timeout must be 8 to 29 s (the limit of api_kind='rest' is 29 s), got 30 s"),
+            ("timeout must be 8 to 29 s (a call to DynamoDB may take 7 s; the limit of api_kind='rest' is 29 s), got 30 s"),
         ),
         (
             {"api_kind": "rest", "cors": Cors(allow_origins=["https://a.example", "https://b.example"])},
@@ -365,6 +369,52 @@ def test_what_does_not_fit_is_refused_in_the_users_words(stack, options, message
     with pytest.raises(PatternError) as raised:
         users(stack, **options)
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"operations": DEV}, "operations must be Operations(...), such as DEV.operations, got Environment(name='dev'"),
+        ({"timeout": 10}, "timeout must be a duration such as Duration.seconds(10), got 10 (int, not Duration)"),
+        (
+            {"authorization": "iam"},
+            "authorization must be made by Authorization.iam(), .jwt(...), .cognito(...) or .none(), got 'iam'",
+        ),
+        ({"cors": ["*"]}, "cors must be a Cors(allow_origins=[...]), got ['*'] (list, not Cors)"),
+        ({"throttle": {"rate": 1}}, "throttle must be a Throttle(rate=..., burst=...), got {'rate': 1} (dict, not Throttle)"),
+        ({"usage_plan": True}, "usage_plan must be a UsagePlan(...), got True (bool, not UsagePlan)"),
+        ({"table": "users"}, "table must be TableOptions(...) or a DynamoDB table, got 'users'"),
+        (
+            {"handler": "app.handler"},
+            "handler must be made by Handler.from_directory(...), or Handler(code, 'module.function')",
+        ),
+        ({"resource": 3}, "resource must be a path segment such as 'users', got 3 (int, not str)"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_how_to_make_one(stack, options, message):
+    with pytest.raises(PatternError) as raised:
+        users(stack, **options)
+    assert str(raised.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("partition", "sort", "found"),
+    [
+        (("pk", "STRING"), None, "pk (S)"),
+        (("id", "NUMBER"), None, "id (N)"),
+        (("id", "STRING"), ("at", "STRING"), "id (S), at (S)"),
+    ],
+)
+@pytest.mark.parametrize("table_class", [dynamodb.Table, dynamodb.TableV2])
+def test_a_table_of_ones_own_with_another_key_is_refused(stack, table_class, partition, sort, found):
+    partition_key, sort_key = (
+        None if key is None else dynamodb.Attribute(name=key[0], type=dynamodb.AttributeType[key[1]])
+        for key in (partition, sort)
+    )
+    table = table_class(stack, "Mine", partition_key=partition_key, sort_key=sort_key)
+    message = f"table must have the partition key 'id' of type string and no sort key, got {found}"
+    with pytest.raises(PatternError, match=re.escape(message)):
+        users(stack, table=table)
 
 
 def test_the_bundled_handler_has_time_for_a_whole_call(stack):
@@ -401,6 +451,11 @@ def test_a_duration_that_is_a_token_passes(stack):
             lambda: Cors(allow_origins=["https://a.example/"]),
             ("allow_origins must hold origins such as 'https://shop.example.com' or '*', got 'https://a.example/'"),
         ),
+        (
+            lambda: Throttle(rate="10"),
+            "rate must be a number from 1 to 10000 requests per second, got '10' (str, not int | float)",
+        ),
+        (lambda: Cors(allow_origins=["*"], max_age=Duration.days(2)), "max_age must be 0 to 86400 s, got 172800 s"),
         (lambda: Throttle(rate=0), "rate must be 1 to 10000 requests per second, got 0 requests per second"),
         (lambda: UsagePlan(requests_per_day=0), "requests_per_day must be at least 1, or None for no quota, got 0"),
         (

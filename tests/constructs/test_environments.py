@@ -23,6 +23,7 @@ def test_an_unknown_environment_names_the_known_ones_and_the_closest():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"account": 123456789012}, "account must be a text, since account ids can begin with 0: write '123456789012'"),
         ({"account": "12"}, "account must be an AWS account id of 12 digits, or None for any account, got '12'"),
         (
             {"region": "Frankfurt"},
@@ -65,6 +66,8 @@ def test_values_cannot_be_changed_in_place():
             lambda: Operations(debug_sample_rate=1.5),
             "debug_sample_rate must be 0 to 1 (0.01 is one invocation in a hundred), got 1.5",
         ),
+        (lambda: Operations(log_level="info"), "log_level must be one of 'DEBUG', 'INFO', 'WARNING', 'ERROR', got 'info'"),
+        (lambda: Operations(handler_platform="arm"), "handler_platform must be one of 'aws', 'host', got 'arm'"),
         (lambda: Capacity(share=0), "share must be above 0 and at most 1 (1 is the declared capacity), got 0"),
         (
             lambda: Capacity(max_requests_per_second=0),

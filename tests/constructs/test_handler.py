@@ -240,3 +240,8 @@ def test_lambda_lets_debug_through_only_where_it_is_sampled_or_wanted(stack, lev
 def test_the_packing_constants_name_the_same_python_as_the_runtime():
     assert packaging.runtime().name == f"python{packaging.PYTHON}"
     assert packaging.architecture().name == packaging.ARCHITECTURE
+
+
+def test_a_pattern_without_a_bundled_handler_names_those_that_have_one():
+    with pytest.raises(PatternError, match=r"pattern must be one that has a bundled handler \(.*api_crud.*\), got 'api_crd'"):
+        Handler.bundled("api_crd")
