@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from aws_cdk import aws_cognito as cognito
 
-from serverless_patterns import ENVIRONMENTS, Alerts, ApiCrud, Authorization, Cors, UsagePlan
-from tests.support.synthesis import empty_stack, template_of
+from serverless_patterns import ENVIRONMENTS
+from tests.support.variants import variants
 
 ROOT = Path(__file__).resolve().parents[1]
 VALIDATING = {name: value for name, value in os.environ.items() if name != "CDK_VALIDATION"}
@@ -39,33 +38,7 @@ CFN_LINT_REASONS = {"W3005": "CDK writes DependsOn on the role beside the role's
 def scanned(templates):
     """Name -> template: all that is deployed, and the other shapes of each pattern."""
     found = {name: template for stacks in templates.values() for name, template in stacks.items()}
-    return found | {"rest-api-crud": rest_api(), "cognito-api-crud": cognito_api()}
-
-
-def rest_api():
-    stack = empty_stack()
-    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
-    api = ApiCrud(
-        stack,
-        "Users",
-        resource="users",
-        schema=schema,
-        api_kind="rest",
-        cors=Cors(allow_origins=["https://shop.example.com"]),
-        usage_plan=UsagePlan(requests_per_day=10_000),
-    )
-    api.add_alarms(Alerts())
-    return template_of(stack)
-
-
-def cognito_api():
-    stack = empty_stack()
-    pool = cognito.UserPool.from_user_pool_id(stack, "Pool", "eu-central-1_Example")
-    client = cognito.UserPoolClient.from_user_pool_client_id(stack, "Client", "example")
-    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
-    authorization = Authorization.cognito(pool, clients=[client])
-    ApiCrud(stack, "Users", resource="users", schema=schema, authorization=authorization, cors=Cors(allow_origins=["*"]))
-    return template_of(stack)
+    return found | {name.replace("_", "-"): template for name, template in variants().items()}
 
 
 def test_cdk_nag_finds_nothing_without_a_reason(scanned, tmp_path):

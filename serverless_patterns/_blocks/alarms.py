@@ -14,6 +14,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from serverless_patterns._blocks.checks import check, check_type
+
 OPERATIONS = {
     "GetItem": dynamodb.Operation.GET_ITEM,
     "PutItem": dynamodb.Operation.PUT_ITEM,
@@ -21,6 +23,7 @@ OPERATIONS = {
     "DeleteItem": dynamodb.Operation.DELETE_ITEM,
     "Query": dynamodb.Operation.QUERY,
     "Scan": dynamodb.Operation.SCAN,
+    "TransactWriteItems": dynamodb.Operation.TRANSACT_WRITE_ITEMS,
 }
 
 Tier = Literal["critical", "warning", "info"]
@@ -44,6 +47,8 @@ class AlarmSet:
     """The alarms of one pattern, while they are being defined."""
 
     def __init__(self, scope: Construct, alerts: Alerts) -> None:
+        check(scope.node.try_find_child("Alarms") is None, f"add_alarms was called before on {scope.node.path}; call it once")
+        check_type("alerts", alerts, Alerts, "Alerts(...), such as those of AlertStack(...).alerts")
         self._scope = Construct(scope, "Alarms")
         self._alerts = alerts
         self.alarms: list[cloudwatch.Alarm] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import UnionType
 
 from aws_cdk import Duration, Token
@@ -18,6 +19,12 @@ def check(holds: object, message: str) -> None:
 def check_one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     """Check that a word is one of those allowed."""
     check(value in allowed, f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+
+
+def check_texts(name: str, values: object) -> None:
+    """Check that an argument is a list of texts: a text alone would be taken for the list of its letters."""
+    holds = isinstance(values, Sequence) and not isinstance(values, str) and all(isinstance(value, str) for value in values)
+    check(holds, f"{name} must be a list of texts, got {values!r}")
 
 
 def check_type(name: str, value: object, kind: type | UnionType, hint: str) -> None:

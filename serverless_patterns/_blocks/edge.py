@@ -6,11 +6,12 @@ plan, request models). https://docs.aws.amazon.com/apigateway/latest/developergu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Token
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -18,11 +19,11 @@ from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
-from serverless_patterns._blocks.checks import check, check_between, check_duration, check_type
+from serverless_patterns._blocks.checks import check, check_between, check_duration, check_one_of, check_texts, check_type
 
 ApiKind = Literal["http", "rest"]
 
-#: Seconds that API Gateway waits for an integration.
+#: Seconds that API Gateway waits for an integration: the function must end before.
 #: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 INTEGRATION_LIMIT: dict[ApiKind, int] = {"http": 30, "rest": 29}
 
@@ -53,6 +54,11 @@ class Throttle:
 
     def __post_init__(self) -> None:
         """Check the ranges: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html."""
+        for name in ("rate", "burst"):
+            check_type(name, getattr(self, name), int, "a whole number")
+            check(
+                not Token.is_unresolved(getattr(self, name)), f"{name} must be a number: an environment takes its share of it"
+            )
         check_between("rate", self.rate, 1, 10_000, " requests per second")
         check_between("burst", self.burst, 1, 5_000, " requests")
 
@@ -106,12 +112,10 @@ class Cors:
         check_type("max_age", self.max_age, Duration, "a duration such as Duration.hours(1)")
         if self.max_age is not None:
             check_duration("max_age", self.max_age, least=0, most=86_400)
-        check(
-            bool(self.allow_origins) and not isinstance(self.allow_origins, str),
-            f"allow_origins must be a list with at least one origin, got {self.allow_origins!r}",
-        )
+        check_texts("allow_origins", self.allow_origins)
+        check(self.allow_origins, f"allow_origins must be a list with at least one origin, got {self.allow_origins!r}")
         for origin in self.allow_origins:
-            well_formed = origin == "*" or (origin.count("/") == 2 and "://" in origin and "*" not in origin)  # noqa: PLR2004  scheme://
+            well_formed = Token.is_unresolved(origin) or re.fullmatch(r"\*|[a-z][a-z0-9+.-]*://[^/\s,*]+", origin)
             check(well_formed, f"allow_origins must hold origins such as 'https://shop.example.com' or '*', got {origin!r}")
         if "*" in self.allow_origins:
             check(len(self.allow_origins) == 1, f"allow_origins: '*' already allows all others, got {self.allow_origins!r}")
@@ -141,6 +145,20 @@ class Authorization:
     user_pool: cognito.IUserPool | None = None
     clients: tuple[cognito.IUserPoolClient, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Check that each kind has what it needs: a mistake here would open an API."""
+        check_one_of("kind", self.kind, ("iam", "jwt", "cognito", "none"))
+        check_texts("scopes", self.scopes)
+        if self.kind == "jwt":
+            check_type("issuer", self.issuer, str, "an https URL")
+            https = Token.is_unresolved(self.issuer) or str(self.issuer).startswith("https://")
+            check(https, f"issuer must be an https URL, got {self.issuer!r}")
+            check_texts("audience", self.audience)
+            check(self.audience, "audience must be a list with at least one client id: without it any client's token passes")
+        if self.kind == "cognito":
+            check(hasattr(self.user_pool, "user_pool_id"), f"user_pool must be a Cognito user pool, got {self.user_pool!r}")
+            check(self.clients, "clients must hold at least one client of the user pool, got none")
+
     @classmethod
     def iam(cls) -> Authorization:
         """Requests signed with Signature Version 4 by a principal that was granted ``execute-api:Invoke``. The default."""
@@ -158,11 +176,8 @@ class Authorization:
         Raises:
             PatternError: The issuer is no https URL, or there is no audience.
         """
-        check(issuer.startswith("https://"), f"issuer must be an https URL, got {issuer!r}")
-        check(
-            bool(audience) and not isinstance(audience, str),
-            f"audience must be a list with at least one client id, got {audience!r}: without it any client's token passes",
-        )
+        check_texts("audience", audience)
+        check_texts("scopes", scopes)
         return cls(kind="jwt", issuer=issuer, audience=tuple(audience), scopes=tuple(scopes))
 
     @classmethod
@@ -177,9 +192,9 @@ class Authorization:
             scopes: A token must have one of these.
 
         Raises:
-            PatternError: There is no client.
+            PatternError: It is no user pool, or there is no client.
         """
-        check(clients, "clients must hold at least one client of the user pool, got none")
+        check_texts("scopes", scopes)
         return cls(kind="cognito", user_pool=user_pool, clients=tuple(clients), scopes=tuple(scopes))
 
     @classmethod
@@ -226,8 +241,8 @@ class Edge:
         )
 
 
-#: What one line of the access log says: who asked for what, what the answer was, how long each part took. No query string
-#: and no header: these carry personal data and tokens.
+#: What one line of the access log says: from where what was asked, what the answer was, how long each part took. No query
+#: string and no header: these carry personal data and tokens.
 ACCESS_LOG_FIELDS = {
     "requestId": "$context.requestId",
     "extendedRequestId": "$context.extendedRequestId",

@@ -70,7 +70,7 @@ class HandlerFunction(lambda_.Function):
                 role=role,
                 log_group=logs,
                 logging_format=lambda_.LoggingFormat.JSON,
-                application_log_level_v2=_emitted_level(operations),
+                application_log_level_v2=_emitted_level(operations, handler),
                 tracing=lambda_.Tracing.ACTIVE if operations.tracing else lambda_.Tracing.DISABLED,
             )
 
@@ -89,9 +89,12 @@ def _logging(scope: Construct, operations: Operations) -> dict[str, str]:
     }
 
 
-def _emitted_level(operations: Operations) -> lambda_.ApplicationLogLevel:
-    """Lambda drops what is below this level, sampled or not: with sampling on, it must let DEBUG through."""
-    if operations.debug_sample_rate > 0:
+def _emitted_level(operations: Operations, handler: Handler) -> lambda_.ApplicationLogLevel:
+    """Lambda drops what is below this level: where a bundled handler samples DEBUG, it must let it through.
+
+    A handler of the user's does not sample: with this level, the runtime would make all its loggers write DEBUG.
+    """
+    if operations.debug_sample_rate > 0 and handler.layered:
         return lambda_.ApplicationLogLevel.DEBUG
     return {
         "DEBUG": lambda_.ApplicationLogLevel.DEBUG,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,7 +58,8 @@ class Handler:
         """Code in a folder, with its Python dependencies, packed for Lambda without Docker and on any host.
 
         Args:
-            directory: The folder that becomes the root of the function's code. Hidden files and byte code stay out.
+            directory: The folder that becomes the root of the function's code. Hidden files, byte code, ``cdk.out``,
+                ``node_modules`` and ``venv`` stay out; linked folders are followed.
             entry: ``module.function``: the module is a file in the folder, the function is defined or imported there.
             requirements: A requirements file, best one with hashes: the wheels for Lambda's platform (arm64) go beside the
                 code. Default: none; boto3 comes with Lambda's runtime.
@@ -116,7 +118,8 @@ def lambda_source() -> Path:
 def dependency_layer(scope: Construct, platform: packaging.Platform) -> lambda_.ILayerVersion:
     """The layer with what the bundled handlers need beyond the runtime: one for each stack, shared by its functions."""
     stack = Stack.of(scope)
-    found = stack.node.try_find_child("HandlerDependencies")
+    construct_id = "HandlerDependencies" if platform == "aws" else "HandlerDependenciesForHost"
+    found = stack.node.try_find_child(construct_id)
     if found is not None:
         return cast(lambda_.ILayerVersion, found)  # only this function defines a construct of that id
     source = lambda_source()
@@ -124,7 +127,7 @@ def dependency_layer(scope: Construct, platform: packaging.Platform) -> lambda_.
     return package.define(
         lambda code: lambda_.LayerVersion(
             stack,
-            "HandlerDependencies",
+            construct_id,
             code=code,
             description="What the bundled handlers need beyond the Lambda runtime",
             compatible_runtimes=[packaging.runtime()],
@@ -155,9 +158,11 @@ def _check_entry(folder: Path, entry: str) -> None:
 def _names_defined(file: Path) -> set[str]:
     """The names that a module binds, at any depth outside functions and classes; ``*`` where it imports all of another."""
     try:
-        tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+        tree = ast.parse(file.read_bytes(), filename=str(file))
     except SyntaxError as error:
-        msg = f"{file} is not valid Python: line {error.lineno}: {error.msg}"
+        if sys.version_info < packaging.PYTHON_VERSION:
+            return {"*"}  # it may be valid where it will run
+        msg = f"{file} is not valid Python {packaging.PYTHON}: line {error.lineno}: {error.msg}"
         raise BundlingError(msg) from error
     names: set[str] = set()
     waiting: list[ast.AST] = [tree]

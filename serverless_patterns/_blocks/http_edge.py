@@ -123,6 +123,9 @@ def _authorizer(authorization: Authorization) -> apigatewayv2.IHttpRouteAuthoriz
         return apigatewayv2.HttpNoneAuthorizer()
     if authorization.user_pool is not None:
         return authorizers.HttpUserPoolAuthorizer(
-            "Authorizer", authorization.user_pool, user_pool_clients=list(authorization.clients)
+            "Authorizer",
+            authorization.user_pool,
+            user_pool_clients=list(authorization.clients),
+            user_pool_region=authorization.user_pool.env.region,
         )
     return authorizers.HttpJwtAuthorizer("Authorizer", str(authorization.issuer), jwt_audience=list(authorization.audience))

@@ -28,6 +28,7 @@ from serverless_patterns.errors import BundlingError
 #: The runtime of every handler: the newest Python of Lambda for which all locked dependencies have wheels.
 #: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 PYTHON = "3.14"
+PYTHON_VERSION = (3, 14)
 #: Lambda on Graviton costs 20 % less than on x86 for the same duration. https://aws.amazon.com/lambda/pricing/
 ARCHITECTURE = "arm64"
 #: That runtime is built on Amazon Linux 2023, which has glibc 2.34.
@@ -75,7 +76,8 @@ class Package:
         digest = hashlib.sha256()
         for name, source in sorted(self.files.items()):
             content = source.encode() if isinstance(source, str) else source.read_bytes()
-            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+            mode = 0 if isinstance(source, str) else source.stat().st_mode & 0o111
+            digest.update(f"{name}\0{mode}\0{len(content)}\0".encode() + content)
         if self.requirements is not None:
             digest.update(f"{self.into}\0{_dependencies_key(self.requirements, self.platform)}".encode())
         return digest.hexdigest()
@@ -90,7 +92,7 @@ class Package:
             if isinstance(source, str):
                 path.write_text(source, encoding="utf-8")
             else:
-                shutil.copyfile(source, path)
+                shutil.copy(source, path)  # with its mode: a program stays one
         if self.self_check is not None:
             self._check(folder)
 
@@ -117,11 +119,18 @@ class Package:
             raise
 
 
+#: Folders that are never code of a handler: byte code, environments, and what CDK and npm make.
+NOT_CODE = ("__pycache__", "cdk.out", "node_modules", "venv")
+
+
 def files_below(folder: Path) -> Iterator[Path]:
-    """The files of a folder, sorted, without byte code and hidden ones."""
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden and path.suffix != ".pyc":
+    """The files of a folder, sorted, linked ones too; without hidden ones and what is never code."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name in NOT_CODE or path.suffix == ".pyc":
+            continue
+        if path.is_dir():
+            yield from files_below(path)
+        elif path.is_file():
             yield path
 
 
@@ -154,11 +163,16 @@ def _dependencies_key(requirements: Path, platform: Platform) -> str:
 
 def _with_included(requirements: Path) -> list[Path]:
     """The file and those that it includes by ``-r`` and ``-c``: a change in any of them is a change."""
-    files = [requirements]
+    files = [requirements.resolve()]
     for file in files:  # grows while it is read
         text = file.read_text(encoding="utf-8")
-        names = re.findall(r"^\s*(?:-r|--requirement|-c|--constraint)[ =]\s*(\S+)", text, re.MULTILINE)
-        files += [path for path in (file.parent / name for name in names) if path.is_file() and path not in files]
+        editable = re.search(r"^\s*(?:-e|--editable)\b.*", text, re.MULTILINE)
+        if editable:
+            msg = f"requirements {str(file)!r} must not have {editable[0].strip()!r}: an editable package stays on this machine"
+            raise BundlingError(msg)
+        names = re.findall(r"^\s*(?:-r|--requirement|-c|--constraint)(?:\s+|=)['\"]?([^\s'\"#]+)", text, re.MULTILINE)
+        included = [(file.parent / name).resolve() for name in names]
+        files += [path for path in included if path.is_file() and path not in files]
     return files
 
 
@@ -207,5 +221,8 @@ class _Bundling:
             self.package.write(Path(output_dir))
         except BundlingError as error:
             self.error = error
+            raise
+        except OSError as error:
+            self.error = BundlingError(f"the handler's code cannot be packed: {error}")
             raise
         return True

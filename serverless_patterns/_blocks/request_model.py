@@ -13,6 +13,9 @@ SAME = (
     "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties",
 )  # fmt: skip
 
+#: JavaScript, which CDK runs on, holds whole numbers up to here exactly.
+LARGEST = 2**53
+
 
 def draft4(schema: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON value
     """The part of a schema that draft 4 can say, never stricter than the schema.
@@ -22,14 +25,14 @@ def draft4(schema: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON value
     """
     if not isinstance(schema, Mapping) or "$ref" in schema:
         return {}
-    model: dict[str, Any] = {key: schema[key] for key in SAME if key in schema and schema[key] != []}  # draft 4: not empty
+    model: dict[str, Any] = {key: schema[key] for key in SAME if key in schema and _can_say(schema[key])}
     if "type" in model:
         model["type"] = _types(model["type"])
     model |= _exclusive_bounds(schema)
     model |= _of_members(schema)
     if "items" in schema and "prefixItems" not in schema and schema["items"] is not False:
         model["items"] = draft4(schema["items"])
-    if "const" in schema:
+    if "const" in schema and _can_say([schema["const"]]):
         model["enum"] = [schema["const"]]
     if "allOf" in schema:
         model["allOf"] = [draft4(sub) for sub in schema["allOf"]]
@@ -50,6 +53,20 @@ def _of_members(schema: Mapping[str, Any]) -> dict[str, Any]:
     return model
 
 
+def _can_say(value: object) -> bool:
+    """Whether a value comes through CDK and draft 4 as it is: no empty list, no null, no number beyond a JavaScript one's."""
+    match value:
+        case None | []:
+            return False
+        case dict():
+            return all(map(_can_say, value.values()))
+        case list():
+            return all(map(_can_say, value))
+        case int() | float():
+            return abs(value) <= LARGEST and not (isinstance(value, float) and value.is_integer())
+    return True
+
+
 def _types(types: str | list[str]) -> str | list[str]:
     """To draft 4, 1.0 is no integer."""
     if isinstance(types, list):
@@ -61,6 +78,6 @@ def _exclusive_bounds(schema: Mapping[str, Any]) -> dict[str, Any]:
     """In draft 4 an exclusive bound is a switch beside the bound."""
     model: dict[str, Any] = {}
     for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if exclusive in schema and bound not in schema:
+        if exclusive in schema and bound not in schema and _can_say(schema[exclusive]):
             model |= {bound: schema[exclusive], exclusive: True}
     return model

@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from aws_cdk import Duration, Names
+from aws_cdk import Duration, Names, RemovalPolicy
 from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -63,6 +64,15 @@ def rest_edge(
         deploy_options=_stage(access_log, throttle, operations),
         default_cors_preflight_options=None if cors is None else _preflight(cors, routes),
     )
+    # API Gateway writes its execution log to a group of this name, and would make one that is kept for ever.
+    execution_log = logs.LogGroup(
+        scope,
+        "ApiExecutionLog",
+        log_group_name=f"API-Gateway-Execution-Logs_{api.rest_api_id}/{STAGE}",
+        retention=operations.log_retention,
+        removal_policy=RemovalPolicy.DESTROY,
+    )
+    api.deployment_stage.node.add_dependency(execution_log)
     _add_gateway_responses(api, cors)
     method = _MethodOptions(api, authorization, usage_plan, body_schema)
     # One permission for the API, not two for each route: there is one function behind all of them.
@@ -126,9 +136,11 @@ def _authorization(api: apigateway.RestApi, authorization: Authorization) -> dic
     )
     if authorization.kind == "iam":
         return {"authorization_type": apigateway.AuthorizationType.IAM}
-    if authorization.user_pool is None:
+    if authorization.kind == "none":
         return {"authorization_type": apigateway.AuthorizationType.NONE}
-    authorizer = apigateway.CognitoUserPoolsAuthorizer(api, "Authorizer", cognito_user_pools=[authorization.user_pool])
+    authorizer = apigateway.CognitoUserPoolsAuthorizer(
+        api, "Authorizer", cognito_user_pools=[cast(cognito.IUserPool, authorization.user_pool)]
+    )
     return {
         "authorization_type": apigateway.AuthorizationType.COGNITO,
         "authorizer": authorizer,
@@ -167,7 +179,7 @@ def _preflight(cors: Cors, routes: Sequence[Route]) -> apigateway.CorsOptions:
 
 
 def _add_gateway_responses(api: apigateway.RestApi, cors: Cors | None) -> None:
-    """The errors that API Gateway answers itself look like the handler's: problem details, with the CORS headers."""
+    """The errors that API Gateway answers itself: problem details too, in one text, with the CORS headers."""
     headers: dict[str, str] = {"Content-Type": "'application/problem+json'"}
     if cors is not None:
         headers["Access-Control-Allow-Origin"] = f"'{cors.allow_origins[0]}'"

@@ -48,8 +48,9 @@ def wheelhouse(tmp_path, monkeypatch):
     _wheel(folder, "pure", "py3-none-any")
     _wheel(folder, "native", "py3-none-manylinux_2_28_aarch64")
     (folder / "source-1.0.tar.gz").write_bytes(b"")
+    (tmp_path / "empty").mkdir()
     monkeypatch.setenv("UV_FIND_LINKS", str(folder))
-    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", (tmp_path / "empty").as_uri())
     return folder
 
 
@@ -180,10 +181,50 @@ def test_an_entry_that_the_code_does_not_have_is_refused(code, entry, message):
         Handler.from_directory(code, entry)
 
 
-def test_a_module_that_is_not_python_is_refused_with_its_line(code):
+def test_a_module_that_is_not_python_is_refused_with_its_line(code, monkeypatch):
+    monkeypatch.setattr(packaging, "PYTHON_VERSION", sys.version_info[:2])
     (code / "app.py").write_text("def handler(:\n")
-    with pytest.raises(BundlingError, match=r"app\.py is not valid Python: line 1"):
+    with pytest.raises(BundlingError, match=r"app\.py is not valid Python 3\.14: line 1"):
         Handler.from_directory(code, "app.handler")
+
+
+def test_syntax_that_only_a_newer_python_knows_is_not_refused(code, monkeypatch):
+    monkeypatch.setattr(packaging, "PYTHON_VERSION", (sys.version_info.major, sys.version_info.minor + 1))
+    (code / "app.py").write_text("def handler(new syntax): ...\n")
+    assert Handler.from_directory(code, "app.handler").entry == "app.handler"
+
+
+def test_a_byte_order_mark_is_no_fault(code):
+    (code / "app.py").write_bytes(b"\xef\xbb\xbfdef handler(event, context): ...\n")
+    assert Handler.from_directory(code, "app.handler").entry == "app.handler"
+
+
+def test_linked_folders_and_programs_are_packed_as_they_are(code, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "tool").write_text("#!/bin/sh\n")
+    (tmp_path / "elsewhere" / "tool").chmod(0o755)
+    (code / "linked").symlink_to(tmp_path / "elsewhere")
+    asset = _bundled_asset(Handler.from_directory(code, "app.handler"))
+    assert (asset / "linked" / "tool").stat().st_mode & 0o111
+
+
+def test_an_editable_requirement_is_refused(code):
+    (code / "requirements.txt").write_text("-e ./lib\n")
+    with pytest.raises(BundlingError, match=r"must not have '-e \./lib': an editable package stays on this machine"):
+        _bundled_asset(Handler.from_directory(code, "app.handler", requirements=code / "requirements.txt"))
+
+
+def test_a_cache_that_cannot_be_written_is_named(code, wheelhouse, monkeypatch):
+    (code / "requirements.txt").write_text("pure==1.0\n")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(code / "app.py"))
+    with pytest.raises(BundlingError, match=r"the handler's code cannot be packed: .*app\.py"):
+        _bundled_asset(Handler.from_directory(code, "app.handler", requirements=code / "requirements.txt"))
+
+
+def test_only_handlers_that_sample_get_the_level_for_it(stack):
+    _function(stack, Handler(lambda_.Code.from_inline("def handler(event, context): ..."), "index.handler"))
+    (function,) = resources(template_of(stack), "AWS::Lambda::Function").values()
+    assert function["Properties"]["LoggingConfig"]["ApplicationLogLevel"] == "INFO"
 
 
 def test_a_missing_folder_says_where_it_was_looked_for():

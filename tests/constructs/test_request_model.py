@@ -67,6 +67,11 @@ def test_what_the_schema_allows_the_model_allows(schema, value):
     [
         ({"exclusiveMinimum": 0}, {"minimum": 0, "exclusiveMinimum": True}),
         ({"const": 1}, {"enum": [1]}),
+        ({"const": None}, {}),
+        ({"enum": ["a", None]}, {}),
+        ({"enum": [], "required": []}, {}),
+        ({"maximum": 2**53 + 1, "minLength": 1.0}, {}),
+        ({"type": ["integer", "null"]}, {"type": ["null", "number"]}),
         ({"$ref": "#/$defs/x", "type": "string"}, {}),
         ({"not": {"$ref": "#/$defs/x"}}, {}),
         ({"properties": {"a": {"type": "string", "format": "date"}}}, {"properties": {"a": {"type": "string"}}}),

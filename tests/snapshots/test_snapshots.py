@@ -1,4 +1,4 @@
-"""Did anything change? One template for each pattern, that of prod, with only the hashes of assets masked."""
+"""Did anything change? The template of each pattern in prod, and of its other shapes, with only the hashes of assets masked."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from serverless_patterns.catalog import CATALOG
+from tests.support.variants import VARIANTS, variants
 
 SNAPSHOTS = Path(__file__).parent
 
@@ -25,13 +26,19 @@ def _hash(value: str) -> str:
     return "<hash>.zip"
 
 
-@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
-def test_the_template_is_that_of_the_snapshot(templates, entry, request):
-    template = templates["prod"][f"prod-{entry.name.replace('_', '-')}"]
-    text = json.dumps(masked(template), indent=2, sort_keys=True) + "\n"
-    snapshot = SNAPSHOTS / f"{entry.name}.json"
+@pytest.fixture(scope="module")
+def snapshotted(templates):
+    """Name -> template: each pattern as prod has it, and its other shapes."""
+    return {entry.name: templates["prod"][f"prod-{entry.name.replace('_', '-')}"] for entry in CATALOG} | variants()
+
+
+@pytest.mark.parametrize("name", [*(entry.name for entry in CATALOG), *VARIANTS])
+def test_the_template_is_that_of_the_snapshot(snapshotted, name, request):
+    text = json.dumps(masked(snapshotted[name]), indent=2, sort_keys=True) + "\n"
+    snapshot = SNAPSHOTS / f"{name}.json"
     if request.config.getoption("--update-snapshots"):
         snapshot.write_text(text, encoding="utf-8")
+    assert snapshot.is_file(), "run `make snapshots`, and read what it writes"
     assert text == snapshot.read_text(encoding="utf-8"), "run `make snapshots` and look at the diff"
 
 
