@@ -1,10 +1,12 @@
 """The words: what the docs promise is the name of a test, what they link to is there, and their code runs."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +64,26 @@ def test_the_code_of_the_readme_runs_as_one_app(tmp_path):
     run = subprocess.run([sys.executable, "app.py"], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert {path.name for path in out.glob("*.template.json")} == {"Users.template.json", "dev-users.template.json"}
+
+
+@pytest.mark.parametrize("environment", ["local", "dev", "prod"])
+def test_the_app_of_the_own_app_page_is_synthesised(tmp_path, environment):
+    app, *_ = code_blocks(ROOT / "docs" / "your_own_app.md")
+    (tmp_path / "app.py").write_text(app)
+    context = {"aws:cdk:bundling-stacks": [], "environment": environment}
+    variables = {"PYTHONPATH": str(ROOT), "CDK_OUTDIR": str(tmp_path / "out"), "CDK_CONTEXT_JSON": json.dumps(context)}
+    command = [sys.executable, "app.py"]
+    run = subprocess.run(command, cwd=tmp_path, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "out" / f"{environment}-users.template.json").is_file()
+    assert (tmp_path / "out" / f"{environment}-alerts.template.json").is_file() is (environment == "prod")
+
+
+def test_the_test_of_the_own_app_page_passes():
+    _, test, _ = code_blocks(ROOT / "docs" / "your_own_app.md")
+    names: dict[str, Any] = {}
+    exec(test, names)  # noqa: S102  the page's own code
+    names["test_users_are_kept"]()
 
 
 def test_make_help_names_every_command_that_the_readme_names():

@@ -1,7 +1,7 @@
 """Install what this repository needs into .venv and node_modules, or do nothing when all of it is there.
 
 Needs Python >= 3.11 with pip, and the network. All else comes from the two locks: uv, the Python packages, Node (a wheel)
-and the CDK CLI. The syntax is old on purpose: an old Python must get as far as saying that it is too old.
+and the CDK CLI. The syntax is that of Python 3.6 on purpose: an old one must get as far as saying that it is too old.
 """
 
 import hashlib

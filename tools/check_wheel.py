@@ -1,4 +1,4 @@
-"""Build the wheel, install it alone in a clean environment, and use it from a foreign app in another folder.
+"""Build the wheel into dist, install it alone in a clean environment, and use it from a foreign app in another folder.
 
 What it proves: the wheel needs nothing of this repository; the function's asset holds the handler and the layer its
 dependencies; the extras resolve.
@@ -32,7 +32,7 @@ def main() -> None:
     """Build, install, synthesise, look."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch).resolve()
-        wheel = build(folder / "dist")
+        wheel = build(ROOT / "dist")
         print(f"built      {wheel.name}, {wheel.stat().st_size // 1024} KB, {len(zipfile.ZipFile(wheel).namelist())} files")
         python = install(wheel, folder / "venv")
         (folder / "app.py").write_text(FOREIGN_APP)
@@ -49,8 +49,7 @@ def build(folder: Path) -> Path:
     uv_pip(
         "build", "--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", str(folder), str(ROOT)
     )
-    (wheel,) = folder.glob("*.whl")
-    return wheel
+    return max(folder.glob("*.whl"), key=lambda wheel: wheel.stat().st_mtime)
 
 
 def install(wheel: Path, venv: Path) -> Path:
