@@ -30,8 +30,8 @@ from serverless_patterns.operations import Operations
 
 #: Seconds. DynamoDB answers in milliseconds; ten seconds leave room for a cold start and the SDK's retries.
 TIMEOUT = 10
-#: Seconds. A call of the bundled handler to DynamoDB takes at most 7, both attempts included; it starts no write for which
-#: less time is left.
+#: Seconds. The bundled handler reckons with 7 for a call to DynamoDB, both attempts included, and starts no write with less
+#: time left.
 LEAST_TIMEOUT = 8
 #: Bytes of a request's body: an item of a table holds 400 KB, names included.
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
@@ -57,7 +57,7 @@ class ApiCrud(Construct):
         })
 
     Routes: ``POST /users``, ``GET /users?limit=&cursor=``, ``GET``, ``PUT`` and ``DELETE /users/{id}``. ``POST`` takes an
-    ``Idempotency-Key``; ``PUT`` and ``DELETE`` take ``If-Match``; errors are problem details (RFC 9457).
+    ``Idempotency-Key``; ``PUT`` and ``DELETE`` take ``If-Match`` and ``If-None-Match``; errors are problem details (RFC 9457).
 
     Args:
         resource: The path segment, 1 to 64 lower-case letters, digits and hyphens.

@@ -11,15 +11,33 @@ from decimal import Decimal
 from enum import Enum, auto
 from typing import Protocol
 
-from api_crud.models import ETAG, SERVER_OWNED, Cursors, IfMatch, Item, Key, KeyRecord, Page, Settings, is_id
+from api_crud.models import (
+    ETAG,
+    SERVER_OWNED,
+    Cursors,
+    Item,
+    Key,
+    KeyRecord,
+    Page,
+    Precondition,
+    Settings,
+    is_id,
+    new_version,
+)
 from shared import strict_json
 from shared.dynamodb import MOST_ITEM_BYTES, item_size
-from shared.errors import ConflictError, Fault, InvalidError, KeyReusedError, NotFoundError, StaleError, TooLargeError
+from shared.errors import (
+    ConflictError,
+    Fault,
+    HandlerError,
+    InvalidError,
+    KeyReusedError,
+    NotFoundError,
+    PreconditionError,
+    TooLargeError,
+)
 from shared.schema import Schema
 from shared.strict_json import Json
-
-#: How often a change is tried again that another one overtook, before the client is asked to.
-ATTEMPTS = 3
 
 #: A function's answer is at most 6 MB, and the answer's own JSON is one text in it: a character can take seven bytes there.
 #: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -56,11 +74,11 @@ class Store(Protocol):
     def key_record(self, record_id: str) -> KeyRecord | None:
         """The record of a used key."""
 
-    def replace(self, item: Item, etag: str | None) -> bool:
-        """Write the item if it is still at this version."""
+    def replace(self, item: Item, current: Item, *, same_version: bool) -> bool:
+        """Write the item over the current one if that is still there, at the same version or at any."""
 
-    def delete(self, item_id: str, etag: str | None) -> bool:
-        """Delete the item if it is still at this version."""
+    def delete(self, current: Item, *, same_version: bool) -> bool:
+        """Delete the current item if it is still there, at the same version or at any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +116,7 @@ class Items:
         """
         item = self._store.get(item_id) if is_id(item_id) else None
         if item is None or self._expired(item):
-            msg = "There is no item with this id."
-            raise NotFoundError(msg)
+            raise _missing()
         return item
 
     def page(self, query: Mapping[str, str]) -> tuple[list[Item], str | None]:
@@ -130,7 +147,7 @@ class Items:
             KeyReusedError: The key came with another body before.
         """
         fields = self._fields(body)
-        item = self._item(str(fields.get("id", uuid.uuid4())), fields, etag=_new_etag())
+        item = self._item(str(fields.get("id", uuid.uuid4())), fields, etag=new_version())
         before_write()
         if key is not None:
             return self._create_once(item, fields, key)
@@ -138,41 +155,36 @@ class Items:
             raise _exists()
         return Created(item)
 
-    def replace(self, item_id: str, body: bytes, if_match: IfMatch, before_write: Callable[[], None]) -> Item:
-        """The item with all its fields replaced.
+    def replace(self, item_id: str, body: bytes, precondition: Precondition, before_write: Callable[[], None]) -> Item:
+        """The item with all its fields replaced. Of changes at once that name no version, each is made, and the last one stays.
 
         Raises:
             InvalidError: The body does not fit.
             TooLargeError: The item would be larger than a table can hold.
             NotFoundError: There is no item with this id.
-            StaleError: The item is not one of the versions that the caller is willing to replace.
-            ConflictError: Others kept changing it.
+            PreconditionError: The item is not as the caller made it a condition.
         """
         fields = self._fields(body, item_id)
-        etag = _new_etag()
+        etag = new_version()
         self._item(item_id, fields, etag)  # too large an item is refused before any call
-        for _ in range(ATTEMPTS):
-            current = self._matching(item_id, if_match)
-            item = self._item(item_id, fields, etag, created_at=current.attributes.get("created_at"))
-            before_write()
-            if self._store.replace(item, current.etag):
-                return item
-        raise _overtaken()
+        current = self._allowed(item_id, precondition)
+        item = self._item(item_id, fields, etag, current.created_at)
+        before_write()
+        if not self._store.replace(item, current, same_version=precondition.is_bound):
+            raise self._overtaken(item_id, precondition)
+        return item
 
-    def delete(self, item_id: str, if_match: IfMatch, before_write: Callable[[], None]) -> None:
+    def delete(self, item_id: str, precondition: Precondition, before_write: Callable[[], None]) -> None:
         """Delete the item.
 
         Raises:
             NotFoundError: There is no item with this id.
-            StaleError: The item is not one of the versions that the caller is willing to delete.
-            ConflictError: Others kept changing it.
+            PreconditionError: The item is not as the caller made it a condition.
         """
-        for _ in range(ATTEMPTS):
-            current = self._matching(item_id, if_match)
-            before_write()
-            if self._store.delete(item_id, current.etag):
-                return
-        raise _overtaken()
+        current = self._allowed(item_id, precondition)
+        before_write()
+        if not self._store.delete(current, same_version=precondition.is_bound):
+            raise self._overtaken(item_id, precondition)
 
     def _create_once(self, item: Item, fields: dict[str, Json], key: Key) -> Created:
         now = self._now()
@@ -199,12 +211,16 @@ class Items:
         times: dict[str, Json] = {"created_at": earlier.created_at, "updated_at": earlier.created_at}
         return Created(Item(fields | {"id": earlier.item_id} | times, earlier.etag), replayed=True)
 
-    def _matching(self, item_id: str, if_match: IfMatch) -> Item:
+    def _allowed(self, item_id: str, precondition: Precondition) -> Item:
         current = self.read(item_id)
-        if not if_match.allows(current):
-            msg = "The item has changed since you read it. Read it again, and repeat your change."
-            raise StaleError(msg)
+        if not precondition.allows(current):
+            raise _not_allowed()
         return current
+
+    def _overtaken(self, item_id: str, precondition: Precondition) -> HandlerError:
+        """Why a change came too late; one that was not bound to a version, only because the item was deleted."""
+        deleted = not precondition.is_bound or self._store.get(item_id) is None
+        return _missing() if deleted else _not_allowed()
 
     def _fields(self, body: bytes, item_id: str | None = None) -> dict[str, Json]:
         document = strict_json.parse(body)
@@ -220,7 +236,7 @@ class Items:
             raise InvalidError(msg, faults=faults)
         return fields
 
-    def _item(self, item_id: str, fields: dict[str, Json], etag: str, created_at: Json = None) -> Item:
+    def _item(self, item_id: str, fields: dict[str, Json], etag: str, created_at: str | None = None) -> Item:
         now = self._clock().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         attributes = fields | {"id": item_id, "created_at": created_at or now, "updated_at": now}
         if item_size(attributes | {ETAG: etag}) > MOST_ITEM_BYTES:
@@ -253,16 +269,20 @@ def _id_faults(fields: dict[str, Json], item_id: str | None) -> list[Fault]:
     if item_id is not None and given != item_id:
         return [Fault.at(["id"], "is not the id in the path")]
     if not (isinstance(given, str) and is_id(given)):
-        return [Fault.at(["id"], "must be 1 to 128 letters, digits or characters of ._~@:+-")]
+        return [Fault.at(["id"], "must be 1 to 128 letters, digits or characters of ._~@:+-, and not . or ..")]
     return []
-
-
-def _new_etag() -> str:
-    return uuid.uuid4().hex
 
 
 def _hash(document: Json) -> str:
     return hashlib.sha256(strict_json.render(document).encode()).hexdigest()
+
+
+def _missing() -> NotFoundError:
+    return NotFoundError("There is no item with this id.")
+
+
+def _not_allowed() -> PreconditionError:
+    return PreconditionError("The item is not at a version that your condition allows. Read it again, and repeat your change.")
 
 
 def _exists() -> ConflictError:
@@ -271,7 +291,3 @@ def _exists() -> ConflictError:
 
 def _under_way() -> ConflictError:
     return ConflictError("A request with this Idempotency-Key is under way. Try again.", retry_after=_RETRY_AFTER_SECONDS)
-
-
-def _overtaken() -> ConflictError:
-    return ConflictError("Others keep changing the item. Try again.", retry_after=_RETRY_AFTER_SECONDS)

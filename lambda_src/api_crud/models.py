@@ -3,6 +3,7 @@
 import base64
 import hmac
 import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,11 @@ ETAG = "etag"
 SERVER_OWNED = ("created_at", "updated_at", ETAG)
 
 _CODE_ROOT = Path(__file__).parents[1]
-_ID = re.compile(r"[A-Za-z0-9._~@:+-]{1,128}")
+_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~@:+-]{1,128}")
 _RESOURCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_ETAGS = re.compile(r'\s*(?:W/)?"[^"]*"\s*(?:,\s*(?:W/)?"[^"]*"\s*)*')
-_ANY_ETAG = re.compile(r'"([^"]*)"')
-_STRONG_ETAG = re.compile(r'(?<!W/)"([^"]*)"')
+_VERSION = re.compile(r"[0-9a-f]{32}")
+_ETAG = re.compile(r'(W/)?"([^"]*)"')
+_CONDITION = re.compile(rf"\s*(?:\*|{_ETAG.pattern}(?:\s*,\s*{_ETAG.pattern})*)\s*")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _CURSOR_MARK_BYTES = 16
 
@@ -111,6 +112,12 @@ class Item:
         """The item's key."""
         return str(self.attributes["id"])
 
+    @property
+    def created_at(self) -> str | None:
+        """When it was created, kept by each change; ``None`` if something other than this handler left no such text."""
+        time = self.attributes.get("created_at")
+        return time if isinstance(time, str) and time else None
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -137,8 +144,21 @@ class KeyRecord:
 
 
 def is_id(text: str) -> bool:
-    """Whether this can be the id of an item: 1 to 128 characters that stand in a path and a header as they are."""
+    """Whether this can be the id of an item: 1 to 128 characters that stand in a path and a header as they are.
+
+    ``.`` and ``..`` do not: clients resolve them before they send the path.
+    """
     return _ID.fullmatch(text) is not None
+
+
+def new_version() -> str:
+    """A version that no item ever had."""
+    return uuid.uuid4().hex
+
+
+def as_version(value: object) -> str | None:
+    """This value of the attribute ``etag`` as a version; ``None`` if it has not the form of one, so something else wrote it."""
+    return value if isinstance(value, str) and _VERSION.fullmatch(value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,33 +184,46 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class IfMatch:
-    """The versions that a client is willing to change; ``None`` means any."""
+class Precondition:
+    """What must hold of an item for a change of it to be made (RFC 9110, section 13).
 
-    etags: frozenset[str] | None = None
+    Args:
+        if_match: The If-Match header: the versions to change, or ``*`` for any.
+        if_none_match: The If-None-Match header: the versions to leave alone, or ``*`` for all.
+    """
+
+    if_match: str = "*"
+    if_none_match: str = ""
 
     @classmethod
-    def parse(cls, header: str | None) -> "IfMatch":
-        """The condition in an If-Match header. A weak ETag never matches (RFC 9110, section 13.1.1).
+    def parse(cls, headers: Mapping[str, str]) -> "Precondition":
+        """The condition in these headers.
 
         Raises:
-            InvalidError: The header is neither ``*`` nor a list of ETags.
+            InvalidError: A header is neither ``*`` nor a list of ETags.
         """
-        if header is None or header.strip() == "*":
-            return cls()
-        if not _ETAGS.fullmatch(header):
-            msg = 'If-Match must be * or a list of ETags in quotes, such as "5d41".'
-            raise InvalidError(msg)
-        return cls(frozenset(_STRONG_ETAG.findall(header)))
+        for name in ("If-Match", "If-None-Match"):
+            if not _CONDITION.fullmatch(headers.get(name.lower(), "*")):
+                msg = f'{name} must be * or a list of ETags in quotes, such as "5d41".'
+                raise InvalidError(msg)
+        return cls(headers.get("if-match", "*"), headers.get("if-none-match", ""))
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the change is of the version that was read, and of no later one.
+
+        If-None-Match does not bind it: no client can know, and exclude, a version that comes later.
+        """
+        return self.if_match.strip() != "*"
 
     def allows(self, item: Item) -> bool:
-        """Whether the item is one of these versions."""
-        return self.etags is None or item.etag in self.etags
+        """Whether the item, as it is now, may be changed. A weak ETag never matches in If-Match."""
+        return is_listed(item, self.if_match, weak=False) and not is_listed(item, self.if_none_match, weak=True)
 
 
-def has_seen(header: str | None, item: Item) -> bool:
-    """Whether the item is one of the versions in an If-None-Match header: the client has it and need not get it again."""
-    return header is not None and (header.strip() == "*" or item.etag in _ANY_ETAG.findall(header))
+def is_listed(item: Item, header: str, *, weak: bool) -> bool:
+    """Whether the header is ``*`` or lists the item's version; ``weak`` lets weak ETags count as well."""
+    return header.strip() == "*" or item.etag in {etag for mark, etag in _ETAG.findall(header) if weak or not mark}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from urllib.parse import unquote
 from shared.errors import InvalidError, TooLargeError, UnsupportedFormatError
 
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
-_JSON = re.compile(r'application/(?:[\w.!#$&^+-]+\+)?json\s*(?:;\s*charset="?utf-?8"?\s*)?', re.ASCII | re.IGNORECASE)
+_JSON = re.compile(r"\s*application/json\s*(?:;.*)?", re.ASCII | re.IGNORECASE | re.DOTALL)
+_CHARSET = re.compile(r';\s*charset\s*=\s*"?([^\s";]*)', re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,14 @@ class Request:
 
         Raises:
             InvalidError: There is no body.
-            UnsupportedFormatError: The content type is another one.
+            UnsupportedFormatError: The content type is another one, or names another charset than UTF-8.
             TooLargeError: It is larger than ``most_bytes``.
         """
         if not self.content:
             msg = "The body is missing."
             raise InvalidError(msg)
-        if not _JSON.fullmatch(self.headers.get("content-type", "")):
-            msg = "Content-Type must be application/json, or application/...+json, in UTF-8."
+        if not _is_json(self.headers.get("content-type", "")):
+            msg = "Content-Type must be application/json, in UTF-8."
             raise UnsupportedFormatError(msg)
         body = self._decoded()
         if len(body) > most_bytes:
@@ -118,6 +119,12 @@ def with_route_as_path(event: Mapping[str, Any]) -> dict[str, Any]:
         return {**event, "path": route}
     stage = event["requestContext"].get("stage", "$default")
     return {**event, "rawPath": route if stage == "$default" else f"/{stage}{route}"}
+
+
+def _is_json(content_type: str) -> bool:
+    """Whether it is exactly this type, in UTF-8: a merge patch or JSON-LD is JSON as well, but means something else."""
+    charsets = {charset.lower() for charset in _CHARSET.findall(content_type)}
+    return _JSON.fullmatch(content_type) is not None and charsets <= {"utf-8", "utf8"}
 
 
 def _plain_path(context: Mapping[str, Any]) -> str:

@@ -14,12 +14,12 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRo
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from api_crud.logic import Items
-from api_crud.models import IfMatch, Item, Key, Settings, has_seen
+from api_crud.models import Item, Key, Precondition, Settings, is_listed
 from api_crud.request import Request, payload_format, route_of, with_route_as_path
 from shared import problems
 from shared.aws import time_guard
 from shared.cors import cors_headers
-from shared.errors import NotAllowedError, NotFoundError
+from shared.errors import NotFoundError
 from shared.observability import logger
 from shared.strict_json import render
 
@@ -82,33 +82,28 @@ class Api:
     def _read(self) -> Response[str]:
         request = self._request()
         item = self._items.read(request.item_id)
-        if has_seen(request.headers.get("if-none-match"), item):
+        if is_listed(item, request.headers.get("if-none-match", ""), weak=True):
             return self._answer(HTTPStatus.NOT_MODIFIED, headers=_etag(item))
         return self._item(HTTPStatus.OK, item)
 
     def _replace(self) -> Response[str]:
         request = self._request()
-        if_match = IfMatch.parse(request.headers.get("if-match"))
-        return self._item(
-            HTTPStatus.OK, self._items.replace(request.item_id, self._body(request), if_match, self._time_guard())
-        )
+        precondition = Precondition.parse(request.headers)
+        item = self._items.replace(request.item_id, self._body(request), precondition, self._time_guard())
+        return self._item(HTTPStatus.OK, item)
 
     def _delete(self) -> Response[str]:
         request = self._request()
-        self._items.delete(request.item_id, IfMatch.parse(request.headers.get("if-match")), self._time_guard())
+        self._items.delete(request.item_id, Precondition.parse(request.headers), self._time_guard())
         return self._answer(HTTPStatus.NO_CONTENT)
 
     def _no_route(self, _: NoRouteError) -> Response[str]:
-        allowed = {self._collection: "GET, POST", f"{self._collection}/{{id}}": "DELETE, GET, PUT"}
-        path = self._routes.current_event.path
-        if path not in allowed:
-            return self._problem(NotFoundError("There is nothing at this path."))
-        return self._problem(NotAllowedError("This method cannot be used here."), {"Allow": allowed[path]})
+        return self._problem(NotFoundError("There is no such method and path."))
 
-    def _problem(self, error: Exception, headers: Mapping[str, str] | None = None) -> Response[str]:
+    def _problem(self, error: Exception) -> Response[str]:
         problem = _logged_problem(error)
         body = problem.body(self._request().id or self._routes.lambda_context.aws_request_id)
-        return self._answer(problem.status, body, {**problem.headers, **(headers or {})}, problems.CONTENT_TYPE)
+        return self._answer(problem.status, body, problem.headers, problems.CONTENT_TYPE)
 
     def _item(self, status: HTTPStatus, item: Item, headers: Mapping[str, str] | None = None) -> Response[str]:
         return self._answer(status, render(item.attributes), {**_etag(item), **(headers or {})})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from api_crud.logic import Outcome
-from api_crud.models import ETAG, Item, KeyRecord, Page, Settings
+from api_crud.models import ETAG, Item, KeyRecord, Page, Settings, as_version
 from shared.aws import CLIENT_CONFIG
 from shared.dynamodb import attributes_of, from_dynamodb, values_of
 
@@ -80,20 +80,20 @@ class DynamoStore:
         record = values_of(answer["Item"])
         return KeyRecord(**(record | {"expires_at": int(record["expires_at"])}))
 
-    def replace(self, item: Item, etag: str | None) -> bool:
-        """Write the item if it is still at this version."""
+    def replace(self, item: Item, current: Item, *, same_version: bool) -> bool:
+        """Write the item over the current one if that is still there, at the same version or at any."""
         try:
-            self._client.put_item(TableName=self._table, Item=_stored(item), **_unchanged(etag))
+            self._client.put_item(TableName=self._table, Item=_stored(item), **_still(current, same_version=same_version))
         except self._client.exceptions.ConditionalCheckFailedException:
             return self._is_stored(item)
         return True
 
-    def delete(self, item_id: str, etag: str | None) -> bool:
-        """Delete the item if it is still at this version; an item that is gone by now was deleted."""
+    def delete(self, current: Item, *, same_version: bool) -> bool:
+        """Delete the current item if it is still there, at the same version or at any; one that is gone by now was deleted."""
         try:
-            self._client.delete_item(TableName=self._table, Key=_key(item_id), **_unchanged(etag))
+            self._client.delete_item(TableName=self._table, Key=_key(current.id), **_still(current, same_version=same_version))
         except self._client.exceptions.ConditionalCheckFailedException:
-            return self.get(item_id) is None
+            return self.get(current.id) is None
         return True
 
     def _put_absent(self, item: Item, now: int) -> dict[str, Any]:
@@ -111,18 +111,22 @@ class DynamoStore:
         return stored is not None and stored.etag == item.etag
 
 
-def _unchanged(etag: str | None) -> dict[str, Any]:
-    """The condition that an item is at this version; one that this handler did not write has none."""
-    names = {"#etag": ETAG}
-    if etag is None:
+def _still(current: Item, *, same_version: bool) -> dict[str, Any]:
+    """The condition that this item is still there: at the same version, or at any.
+
+    Its time of creation tells it from an item that took its id after a deletion. One that something else wrote may have none.
+    """
+    if same_version:
         return {
-            "ConditionExpression": "attribute_exists(id) AND attribute_not_exists(#etag)",
-            "ExpressionAttributeNames": names,
+            "ConditionExpression": "#etag = :etag",
+            "ExpressionAttributeNames": {"#etag": ETAG},
+            "ExpressionAttributeValues": attributes_of({":etag": current.etag}),
         }
+    if current.created_at is None:
+        return {"ConditionExpression": "attribute_exists(id)"}
     return {
-        "ConditionExpression": "#etag = :etag",
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": attributes_of({":etag": etag}),
+        "ConditionExpression": "created_at = :created_at",
+        "ExpressionAttributeValues": attributes_of({":created_at": current.created_at}),
     }
 
 
@@ -149,5 +153,5 @@ def _stored(item: Item) -> dict[str, Any]:
 
 def _item(stored: dict[str, Any]) -> Item:
     attributes = values_of(stored)
-    etag = attributes.pop(ETAG, None)
+    etag = as_version(attributes.pop(ETAG, None))
     return Item(attributes, etag)

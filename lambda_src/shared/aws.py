@@ -13,8 +13,11 @@ _READ_SECONDS = 2
 _ATTEMPTS = 2
 _LONGEST_PAUSE_SECONDS = 1
 
-#: The most that one call takes: both attempts, and the pause between them, which is at most 1 s in the standard mode.
+#: What one call takes if both attempts run into their timeouts, and the pause between them, which is at most 1 s in the
+#: standard mode. It is what to reckon with, and no bound: a timeout counts for each address that is tried and for each reading
+#: of the socket, so that an answer which trickles in takes longer.
 #: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+#: https://urllib3.readthedocs.io/en/stable/reference/urllib3.util.html#urllib3.util.Timeout
 LONGEST_CALL_SECONDS = _ATTEMPTS * (_CONNECT_SECONDS + _READ_SECONDS) + _LONGEST_PAUSE_SECONDS
 
 #: For every client. The defaults (60 s to connect, 60 s to read, several attempts) outlive any function behind an API.
@@ -63,7 +66,7 @@ def time_guard(context: LambdaContext) -> Callable[[], None]:
     """A check to make before each write: a write that the function's timeout cuts off has an outcome that nobody knows.
 
     Returns:
-        A function which raises ``UnavailableError`` if less time is left than one call can take.
+        A function which raises ``UnavailableError`` if less time is left than ``LONGEST_CALL_SECONDS``.
     """
 
     def check() -> None:

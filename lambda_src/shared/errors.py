@@ -5,9 +5,8 @@ HandlerError                      anything that a handler foresees
 ├── UnsupportedFormatError        it is not in a format that is read here
 ├── TooLargeError                 it is larger than what is taken or can be stored
 ├── NotFoundError                 there is no such thing
-├── NotAllowedError               the thing is there, but this cannot be done to it
 ├── ConflictError                 something else is there already, or came first
-├── StaleError                    it has changed since the caller saw it
+├── PreconditionError             it is not as the caller made it a condition
 ├── KeyReusedError                an idempotency key came with another request before
 └── UnavailableError              it would work later: sending it again can help
 
@@ -80,16 +79,12 @@ class NotFoundError(HandlerError):
     """There is no such thing."""
 
 
-class NotAllowedError(HandlerError):
-    """The thing is there, but this cannot be done to it."""
-
-
 class ConflictError(HandlerError):
     """Something else is there already, or came first."""
 
 
-class StaleError(HandlerError):
-    """The thing has changed since the caller saw it."""
+class PreconditionError(HandlerError):
+    """The thing is not as the caller made it a condition: it has changed since the caller saw it, for instance."""
 
 
 class KeyReusedError(HandlerError):

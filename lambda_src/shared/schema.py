@@ -1,13 +1,14 @@
 """JSON Schema: what is wrong with a document, field by field."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
-from jsonschema_rs import FancyRegexOptions, ValidationErrorKind
+from jsonschema_rs import FancyRegexOptions, ValidationError, ValidationErrorKind
 
 from shared.errors import Fault
 from shared.settings import SettingsError
@@ -16,6 +17,10 @@ from shared.strict_json import Json
 #: Steps that a pattern with look-around may take; ordinary patterns run in linear time. Above it the text does not match,
 #: so that no text can keep the function busy.
 _MOST_STEPS = 10_000
+
+#: Values of a document up to which all that is wrong is looked for. The validator finds every error before it tells the first,
+#: and a body of 256 KB has room for 130,000 of them: over a second of work that anybody could order.
+_MOST_VALUES = 2_000
 
 
 class Schema:
@@ -61,12 +66,45 @@ class Schema:
         return name in self._properties
 
     def faults(self, document: Json) -> Iterator[Fault]:
-        """All that is wrong; a missing or an unknown field is a fault of its own, at the place where it is or should be."""
-        for error in self._validator.iter_errors(document):
-            match error.kind:
-                case ValidationErrorKind.Required(name):
-                    yield Fault.at([*error.instance_path, name], "is required")
-                case ValidationErrorKind.AdditionalProperties(names) | ValidationErrorKind.UnevaluatedProperties(names):
-                    yield from (Fault.at([*error.instance_path, name], "is not a known field") for name in names)
-                case _:
-                    yield Fault.at(error.instance_path, error.message)
+        """All that is wrong, or the first of it in a document of more than 2,000 values.
+
+        A missing or an unknown field is a fault of its own, at the place where it is or should be.
+        """
+        for error in self._errors(document):
+            yield from _faults_of(error)
+
+    def _errors(self, document: Json) -> Iterable[ValidationError]:
+        if not _is_large(document):
+            return self._validator.iter_errors(document)
+        try:
+            self._validator.validate(document)
+        except ValidationError as first:
+            return [first]
+        return []
+
+
+def _faults_of(error: ValidationError) -> Iterator[Fault]:
+    match error.kind:
+        case ValidationErrorKind.Required(name):
+            yield Fault.at([*error.instance_path, name], "is required")
+        case ValidationErrorKind.AdditionalProperties(names) | ValidationErrorKind.UnevaluatedProperties(names):
+            yield from (Fault.at([*error.instance_path, name], "is not a known field") for name in names)
+        case ValidationErrorKind.BacktrackLimitExceeded() | ValidationErrorKind.RegexEngineFailure():
+            yield Fault.at(error.instance_path, "value does not match the pattern")
+        case _:
+            yield Fault.at(error.instance_path, error.message)
+
+
+def _is_large(document: Json) -> bool:
+    return any(islice(_one_for_each_value(document), _MOST_VALUES, None))
+
+
+def _one_for_each_value(document: Json) -> Iterator[bool]:
+    yield True
+    match document:
+        case dict():
+            for member in document.values():
+                yield from _one_for_each_value(member)
+        case list():
+            for element in document:
+                yield from _one_for_each_value(element)

@@ -133,7 +133,7 @@ def test_each_request_is_one_line(entry_point: Client, log_lines: LogLines) -> N
     assert (missed["status"], missed["problem"]) == (404, "There is no item with this id.")
     assert missed["correlation_id"] == "JKJaXmPLvHcESHA="
     assert missed["function_request_id"] == "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
-    assert 0 <= created["duration_ms"] < 1000
+    assert created["duration_ms"] >= 0
     assert (created["status"], created["route"], "problem" in created) == (201, "/orders", False)
 
 
@@ -150,13 +150,15 @@ def test_no_log_line_has_a_token_a_key_or_personal_data(  # noqa: PLR0917  each 
     if error:
         failing(dynamodb, monkeypatch, error)
     client = entry_point.as_kind(kind)
-    private = {"Idempotency-Key": "k3y", "If-Match": '"k3y"'}
+    private = {"Idempotency-Key": "k3y", "If-Match": '"k3y"', "If-None-Match": "k3y", "Cookie": "k3y", "Origin": "k3y"}
     for name in ("Alice Example", 5):
         client.post({"name": name, "Alice Example": 1}, headers=private)
         client.post({"name": name}, headers=private)
         client.put("alice@example.com", {"name": name}, headers=private)
     client.get("alice@example.com")
     client.get(query={"cursor": "k3y", "alice": "Alice Example"})
+    client.send(event_of(kind, "POST") | {"body": ["Alice Example"]})
+    client.send(event_of(kind, "PUT", "alice@example.com", '{"Alice Example": 1', headers=private | {"Content-Type": "k3y"}))
     logged = str(log_lines())
     authorization = event_of(kind, "GET")["headers"]
     token = str(authorization.get("authorization") or authorization.get("Authorization"))

@@ -1,61 +1,20 @@
 """Creating exactly once: POST /<resource> with an Idempotency-Key."""
 
-import dataclasses
-import threading
+import functools
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
 from botocore.exceptions import ClientError
 from types_boto3_dynamodb import DynamoDBClient
 
-from api_crud.logic import Items, Outcome
-from api_crud.models import Item, Key, KeyRecord, Page, Settings
+from api_crud.logic import Created, Items
+from api_crud.models import Key, Settings
 from api_crud.store import DynamoStore
 from shared.schema import Schema
 from tests.handlers.api_client import SCHEMA, Answer, Client, client_of, event_of
 
 KEY = {"Idempotency-Key": "c0ffee"}
-
-
-@dataclasses.dataclass
-class MemoryStore:
-    """Tables in memory, each write as a whole, as DynamoDB has it."""
-
-    items: dict[str, Item] = dataclasses.field(default_factory=dict)
-    records: dict[str, KeyRecord] = dataclasses.field(default_factory=dict)
-    lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
-
-    def get(self, item_id: str) -> Item | None:
-        return self.items.get(item_id)
-
-    def scan(self, limit: int, after: str | None) -> Page:
-        assert after is None
-        return Page(list(self.items.values())[:limit], None)
-
-    def create(self, item: Item, now: int) -> bool:
-        assert now
-        return self.items.setdefault(item.id, item) is item
-
-    def create_once(self, item: Item, record: KeyRecord, now: int) -> Outcome:
-        with self.lock:
-            if record.id in self.records and self.records[record.id].expires_at >= now:
-                return Outcome.KEY_IN_USE
-            if item.id in self.items:
-                return Outcome.ITEM_EXISTS
-            self.items[item.id] = item
-            self.records[record.id] = record
-            return Outcome.CREATED
-
-    def key_record(self, record_id: str) -> KeyRecord | None:
-        return self.records.get(record_id)
-
-    def replace(self, item: Item, etag: str | None) -> bool:
-        raise NotImplementedError
-
-    def delete(self, item_id: str, etag: str | None) -> bool:
-        raise NotImplementedError
 
 
 def count(client: Client) -> int:
@@ -170,21 +129,21 @@ def test_a_key_for_an_id_that_exists_is_refused_and_not_used_up(named_client: Cl
     assert named_client.post({"id": "a", "name": "attacker"}, headers=KEY).status == 201
 
 
-def test_many_requests_at_once_with_one_key_create_one_item(settings: Settings) -> None:
-    store = MemoryStore()
-    items = Items(settings, Schema(SCHEMA), store)
-    start = threading.Barrier(8)
+def test_of_requests_that_overlap_under_one_key_one_creates_the_item_and_all_get_its_answer(
+    settings: Settings, client: Client, dynamodb: DynamoDBClient
+) -> None:
+    items = Items(settings, Schema(SCHEMA), DynamoStore(settings, dynamodb))
+    answers: list[Created] = []
 
-    def create(_: int) -> tuple[str, bool]:
-        start.wait()
-        created = items.create(b'{"name": "pen"}', Key("c0ffee", "alice"), lambda: None)
-        return created.item.id, created.replayed
+    def request(more: int) -> None:
+        """Come as far as the write, let the other requests pass, and go on."""
+        pass_others = functools.partial(request, more - 1) if more else lambda: None
+        answers.append(items.create(b'{"name": "pen"}', Key("c0ffee", "alice"), pass_others))
 
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(create, range(8)))
-    assert len(store.items) == 1
-    assert {item_id for item_id, _ in answers} == set(store.items)
-    assert sorted(replayed for _, replayed in answers) == [False] + [True] * 7
+    request(7)
+    assert [answer.replayed for answer in answers] == [False] + [True] * 7
+    assert [item["id"] for item in client.get().json["items"]] == [answers[0].item.id]
+    assert all(answer.item == answers[0].item for answer in answers)
 
 
 def cancelled(*codes: str) -> Callable[..., object]:

@@ -31,8 +31,9 @@ def test_an_id_that_does_not_exist_is_not_found(any_client: Client, item_id: str
     assert answer.detail == "There is no item with this id."
 
 
-def test_an_id_that_cannot_be_one_makes_no_call(client: Client, calls: Calls) -> None:
-    client.get("x" * 2048)
+@pytest.mark.parametrize("item_id", ["x" * 2048, ".", ".."])
+def test_an_id_that_cannot_be_one_makes_no_call(client: Client, calls: Calls, item_id: str) -> None:
+    assert client.get(item_id).status == 404
     assert calls.names == []
 
 
