@@ -57,15 +57,20 @@ class CdkCli:
         """Whether the bootstrap stack is there."""
         return "CDKToolkit" in Account(self.emulator.url).stack_names()
 
-    def bootstrap(self, on_line: OnLine) -> None:
-        """Deploy the stock bootstrap stack, which assets and roles come from."""
-        self.run("bootstrap", f"aws://{EMULATED_ACCOUNT}/{EMULATED_REGION}", on_line=on_line)
-
     def synth(self, on_line: OnLine) -> Assembly:
         """Run the app."""
         assembly = Assembly(self.emulator.folder / "cdk.out")
         self.run("synth", "--quiet", "--output", str(assembly.folder), *self.app.options, on_line=on_line)
         return assembly
+
+    def bootstrap(self, assembly: Assembly, on_line: OnLine) -> None:
+        """Deploy the stock bootstrap stack, which assets and roles come from.
+
+        Without an assembly the CLI would run the app once more, and write ``cdk.out`` into its folder. It still runs in that
+        folder, since ``cdk.json`` may give the bootstrap stack a name and a qualifier of its own.
+        """
+        where = f"aws://{EMULATED_ACCOUNT}/{EMULATED_REGION}"
+        self.run("bootstrap", where, "--app", str(assembly.folder), on_line=on_line)
 
     def deploy(self, assembly: Assembly, on_line: OnLine) -> None:
         """Deploy all stacks of an assembly."""
@@ -102,6 +107,7 @@ class CdkCli:
             "CDK_HOME": str(private),  # it remembers which account a key belongs to
             "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY"), "localhost", LOOPBACK])),
             "PATH": path,
+            "TMPDIR": str(self.emulator.temporary),  # whatever ends it, this goes with the emulator
         }
 
 

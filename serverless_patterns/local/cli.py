@@ -17,13 +17,15 @@ from serverless_patterns.local.report import Report
 
 DESCRIPTION = """Deploy the stacks on an AWS emulator on this machine, drive them, and see what happened.
 No Docker, no account: only loopback, and nothing is left behind."""
-EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 130, 143
+EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
+#: What ends a command besides Ctrl-C: a terminal that is closed, and ``kill``.
+ENDING = (signal.SIGHUP, signal.SIGTERM)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
+    _end_tidily()
     try:
         _run(options)
     except PatternsError as error:
@@ -33,6 +35,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _failed("interrupted: what this command has started is stopped", EXIT_INTERRUPTED)
     return 0
+
+
+def _end_tidily() -> None:
+    """Let what ends a command stop all that it has started; what is ignored, as under ``nohup``, stays so."""
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+
+
+def _end(number: int, _: object) -> None:
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)  # a second one must not end the stopping
+    sys.exit(128 + number)  # as shells say it
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -65,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     environment, pattern, app = _shared_options()
 
     up = add("up", help="start an emulator that goes on running")
-    up.add_argument("--port", type=int, help="the loopback port; default: a free one")
+    up.add_argument("--port", type=int, help="the loopback port, 1 to 65535; default: a free one")
     add("deploy", help="deploy to the running emulator with the real `cdk deploy`", parents=[environment, pattern, app])
     drive = add("drive", help="send requests through what is deployed, and follow each", parents=[environment, pattern])
     where = drive.add_mutually_exclusive_group()

@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from serverless_patterns.catalog import pattern_named
 from serverless_patterns.environments import environment_named
 from serverless_patterns.errors import LocalRunError
 from serverless_patterns.local import venvs
 from serverless_patterns.local.account import Account, Stack
 from serverless_patterns.local.cdk_cli import App, CdkCli
 from serverless_patterns.local.drives import Drive, drive_of, driven_patterns
-from serverless_patterns.local.emulator import Emulator
+from serverless_patterns.local.emulator import Emulator, usable_port
+from serverless_patterns.local.folders import needed
 from serverless_patterns.local.functions import FunctionLog
 from serverless_patterns.local.hops import Hop
 from serverless_patterns.local.report import Report
@@ -49,6 +51,15 @@ class Choice:
         """The patterns to drive."""
         return [self.pattern] if self.pattern else driven_patterns()
 
+    def check_pattern(self) -> None:
+        """Refuse a pattern that there is not; an app of the user's own has patterns of its own.
+
+        Raises:
+            PatternError: There is none of this name; the message lists the names that there are.
+        """
+        if self.pattern and self.app is None:
+            pattern_named(self.pattern)
+
     @property
     def not_driven(self) -> str | None:
         """Why what was deployed to the emulator cannot be driven there, if it cannot.
@@ -74,16 +85,19 @@ def up(report: Report, port: int | None) -> None:
             report.say(f"The emulator is already running at {found.url}; `{COMMAND} down` stops it.")
             return
         found.stop()
-    _build(report)
-    with report.step("Emulator"):
+    usable_port(port)  # said before anything is made
+    with needed(_folder().parent, "run it in a folder that you may write to"):
         _folder().parent.mkdir(exist_ok=True)
         (_folder().parent / ".gitignore").write_text("*\n", encoding="utf-8")
+    _build(report)
+    with report.step("Emulator"):
         emulator = Emulator.start(_folder(), port=port, stop_with_parent=False)
     report.say(f"The emulator answers at {emulator.url}; its log is {emulator.log}.")
 
 
 def deploy(report: Report, choice: Choice) -> None:
     """Deploy to the running emulator."""
+    choice.check_pattern()
     emulator = _running()
     with emulator.watched():
         _deploy(report, choice, emulator)
@@ -91,6 +105,7 @@ def deploy(report: Report, choice: Choice) -> None:
 
 def drive(report: Report, choice: Choice, account: Account | None) -> None:
     """Drive what is deployed, in the running emulator or somewhere else."""
+    choice.check_pattern()
     if account:
         _drive(report, choice, account)
         return
@@ -102,6 +117,7 @@ def drive(report: Report, choice: Choice, account: Account | None) -> None:
 def demo(report: Report, choice: Choice) -> None:
     """Start an emulator, deploy, drive, show what happened, and stop: nothing is left."""
     began = time.monotonic()
+    choice.check_pattern()
     not_driven = choice.not_driven
     _build(report)
     with _private_folder() as folder:
@@ -153,7 +169,7 @@ def _deploy(report: Report, choice: Choice, emulator: Emulator) -> None:
         only_accepted = assembly.check(emulator.resource_types)
     if not cli.bootstrapped:
         with report.step("Bootstrap") as step:
-            cli.bootstrap(step.line)
+            cli.bootstrap(assembly, step.line)
     with report.step(f"Deploy {', '.join(assembly.stacks)}") as step:
         cli.deploy(assembly, step.line)
     report.only_accepted(only_accepted)

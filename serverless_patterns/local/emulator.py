@@ -26,6 +26,7 @@ LOOPBACK = "127.0.0.1"
 HEALTH = "/_ministack/health"
 #: The longest that the emulator may take until it answers, in seconds. It takes about one.
 START_LIMIT = 60.0
+PORTS = range(1, 65_536)
 LAST_LINES = 15
 STATE = "emulator.json"
 
@@ -69,9 +70,9 @@ class Emulator:
             stop_with_parent: Whether it ends when this process does, however that ends. Default on.
 
         Raises:
-            LocalRunError: The port is taken, or the emulator died; the message has the end of its log.
+            LocalRunError: The port is none or taken, or the emulator died; the message has the end of its log.
         """
-        port = free_port() if port is None else _free(port)
+        port = usable_port(port)
         venvs.EMULATOR.build()
         venvs.RUNTIME.build()
         process = _launch(folder, port, stop_with_parent=stop_with_parent)
@@ -99,6 +100,11 @@ class Emulator:
     def log(self) -> Path:
         """What it has written."""
         return self.folder / "emulator.log"
+
+    @property
+    def temporary(self) -> Path:
+        """The folder for temporary files, its own and those of what works for it."""
+        return self.folder / "tmp"
 
     @property
     def alive(self) -> bool:
@@ -181,23 +187,24 @@ class Emulator:
             return "".join(f"  {line}" for line in deque(lines, LAST_LINES)).rstrip()
 
 
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+def usable_port(port: int | None) -> int:
+    """This loopback port, or any that is free.
 
-
-def _free(port: int) -> int:
+    Raises:
+        LocalRunError: There is no such port, or somebody listens on it.
+    """
+    if port is not None and port not in PORTS:
+        msg = f"port must be {PORTS[0]} to {PORTS[-1]}, got {port}: leave --port out for a free one"
+        raise LocalRunError(msg)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind((LOOPBACK, port or 0))
         except OSError as error:
             msg = f"port {port} cannot be used ({error.strerror}): leave --port out for a free one, or name another"
             raise LocalRunError(msg) from error
-    return port
+        usable: int = probe.getsockname()[1]
+        return usable
 
 
 def _launch(folder: Path, port: int, *, stop_with_parent: bool) -> subprocess.Popen[bytes]:

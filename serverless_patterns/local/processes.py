@@ -7,10 +7,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 #: The longest that a group has for ending itself, in seconds, before it is killed.
 GRACE = 5.0
+#: Runs a command whose group is killed when its standard input ends. We hold the other end of that, however we end.
+TIED_TO_US = 'exec 3<&0 </dev/null; { read -r line <&3; kill -KILL 0; } >/dev/null 2>&1 & exec "$@" 3<&-'
 
 
 def run(
@@ -18,14 +21,15 @@ def run(
 ) -> tuple[int, str]:
     """Run a command in a folder and return its exit code and its output; each line goes to ``on_line`` as it comes.
 
-    Whatever interrupts the wait (Ctrl-C, an error in ``on_line``) ends the command and all that it has started.
+    Whatever interrupts the wait (Ctrl-C, an error in ``on_line``) ends the command and all that it has started; so does the end
+    of this process.
     """
     lines = []
     process = subprocess.Popen(  # noqa: S603  the commands are those of the CDK CLI
-        command,
+        ["/bin/sh", "-c", TIED_TO_US, "sh", *command],
         cwd=folder,
         env=dict(environment),
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -36,10 +40,21 @@ def run(
             for line in process.stdout or ():
                 lines.append(line)
                 on_line(line.rstrip())
+            process.wait()  # leaving this block ends its standard input, and what still runs by then
         except BaseException:
-            signal_group(process.pid, signal.SIGKILL)
+            _end(process)
             raise
     return process.returncode, "".join(lines)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Let a group clean up, and kill what is left of it: all of it has ended when nobody holds its output any longer."""
+    try:
+        signal_group(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=GRACE)
+    finally:
+        signal_group(process.pid, signal.SIGKILL)
 
 
 def signal_group(leader: int, number: signal.Signals) -> None:

@@ -21,6 +21,7 @@ from uv import find_uv_bin
 
 from serverless_patterns._blocks.packaging import cache_folder
 from serverless_patterns.errors import LocalRunError
+from serverless_patterns.local.folders import needed
 
 LOCKS = Path(__file__).parent
 
@@ -52,15 +53,14 @@ class Venv:
     @property
     def built(self) -> bool:
         """Whether it is complete: the mark is written last."""
-        return self._mark.exists()
+        return os.access(self._mark, os.F_OK)
 
     def build(self) -> None:
         """Build it, or do nothing when it is there; a second run at the same time waits for the first.
 
         Raises:
-            LocalRunError: uv could not; its own words follow.
+            LocalRunError: uv could not, in its own words; or the cache cannot be written to.
         """
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
         with _alone(self.folder.with_suffix(".lock")):
             if self.built:
                 return
@@ -85,6 +85,9 @@ RUNTIME = Venv("runtime", LOCKS / "runtime-requirements.txt")
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
+    with needed(lock.parent, "let XDG_CACHE_HOME name a folder that you may write to"):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        lock.touch()
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

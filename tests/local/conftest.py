@@ -41,7 +41,7 @@ def products(emulator: Emulator, account: Account) -> Stack:
     lines: list[str] = []
     assembly = cli.synth(lines.append)
     assembly.check(emulator.resource_types)
-    cli.bootstrap(lines.append)
+    cli.bootstrap(assembly, lines.append)
     cli.deploy(assembly, lines.append)
     return account.stack("local-api-crud")
 

@@ -2,9 +2,14 @@
 
 import json
 import uuid
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
+import boto3
 import pytest
 
 from serverless_patterns.local.account import Account, Stack
@@ -14,6 +19,17 @@ from serverless_patterns.local.hops import Hop
 from serverless_patterns.local.http_api import Answer, HttpApi, Request
 
 CUP = {"name": "Cup", "price": 4}
+
+
+class AnotherCaller(Account):
+    """The same account, used by somebody else."""
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        iam = Account(self.url).client("iam")
+        iam.create_user(UserName="somebody-else")
+        key = iam.create_access_key(UserName="somebody-else")["AccessKey"]
+        return boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="us-east-1")
 
 
 def post(api: HttpApi, body: object, **headers: str) -> Answer:
@@ -29,6 +45,17 @@ def put(api: HttpApi, product_id: str, body: object, etag: str) -> Answer:
 
 def get(api: HttpApi, path: str) -> Answer:
     return api.send(Request(method="GET", path=path))
+
+
+def at_once(number: int, send: Callable[[int], Answer]) -> list[Answer]:
+    """The answers to so many requests that are sent without waiting for each other."""
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(send, range(number)))
+
+
+def ids_in(account: Account, products: Stack) -> set[str]:
+    pages = account.client("dynamodb").get_paginator("scan").paginate(TableName=products.outputs["TableName"])
+    return {item["id"]["S"] for page in pages for item in page["Items"]}
 
 
 def stored(account: Account, products: Stack, product_id: str) -> dict[str, Any]:
@@ -91,7 +118,44 @@ def test_an_idempotency_key_creates_once_and_replays_the_answer(api: HttpApi) ->
     first, second = post(api, CUP, Idempotency_Key=key), post(api, CUP, Idempotency_Key=key)
     assert (second.status, second.json) == (first.status, first.json)
     assert second.headers["Idempotency-Replayed"] == "true"
+
+
+def test_thirty_requests_at_once_with_one_key_create_one_product(api: HttpApi, account: Account, products: Stack) -> None:
+    before, key = ids_in(account, products), str(uuid.uuid4())
+    answers = at_once(30, lambda _: post(api, CUP, Idempotency_Key=key))
+    kinds = Counter((answer.status, answer.headers.get("Idempotency-Replayed")) for answer in answers)
+    assert kinds[201, None] == 1
+    assert kinds[201, None] + kinds[201, "true"] + kinds[409, None] == 30, kinds
+    assert all("Retry-After" in answer.headers for answer in answers if answer.status == 409)
+    (created,) = ids_in(account, products) - before
+    assert {answer.json["id"] for answer in answers if answer.status == 201} == {created}
+
+
+def test_of_updates_at_once_of_one_version_one_wins_and_the_others_are_refused(
+    api: HttpApi, account: Account, products: Stack
+) -> None:
+    created = post(api, CUP)
+    product_id, etag = created.json["id"], created.headers["ETag"]
+    answers = at_once(10, lambda number: put(api, product_id, {**CUP, "price": 10 + number}, etag))
+    assert Counter(answer.status for answer in answers) == {200: 1, 412: 9}
+    (won,) = (answer.json["price"] for answer in answers if answer.status == 200)
+    assert stored(account, products, product_id)["price"] == won
+
+
+def test_a_used_key_with_another_body_is_refused_and_writes_nothing(api: HttpApi, account: Account, products: Stack) -> None:
+    key = str(uuid.uuid4())
+    assert post(api, CUP, Idempotency_Key=key).status == 201
+    before = ids_in(account, products)
     assert post(api, {**CUP, "price": 5}, Idempotency_Key=key).status == 422
+    assert ids_in(account, products) == before
+
+
+def test_the_same_key_of_another_caller_is_another_key(api: HttpApi, account: Account, products: Stack) -> None:
+    key, elsewhere = str(uuid.uuid4()), HttpApi(AnotherCaller(account.url), products, on_hop=lambda _: None)
+    first, second = post(api, CUP, Idempotency_Key=key), post(elsewhere, CUP, Idempotency_Key=key)
+    assert (first.status, second.status) == (201, 201)
+    assert first.json["id"] != second.json["id"]
+    assert "Idempotency-Replayed" not in second.headers
 
 
 def test_a_body_that_fails_the_schema_is_answered_with_every_field(api: HttpApi) -> None:
@@ -101,17 +165,36 @@ def test_a_body_that_fails_the_schema_is_answered_with_every_field(api: HttpApi)
     assert {error["pointer"] for error in answer.json["errors"]} >= {"/name", "/price"}
 
 
-@pytest.mark.parametrize(
-    ("body", "content_type", "status"),
-    [
-        ("{", "application/json", 400),
-        (json.dumps(CUP), "text/plain", 415),
-        (json.dumps({**CUP, "description": "x" * 256 * 1024}), "application/json", 413),
-    ],
-    ids=["not JSON", "wrong content type", "too large"],
-)
-def test_a_bad_body_is_refused(api: HttpApi, body: str, content_type: str, status: int) -> None:
-    assert post(api, body, Content_Type=content_type).status == status
+BAD_BODIES = {
+    "not JSON": ("{", "application/json", 400),
+    "nested too deep": ("[" * 100_000, "application/json", 400),
+    "wrong content type": (json.dumps(CUP), "text/plain", 415),
+    "too large": (json.dumps({**CUP, "description": "x" * 256 * 1024}), "application/json", 413),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_BODIES)
+def test_a_bad_body_is_refused_and_writes_nothing(api: HttpApi, account: Account, products: Stack, fault: str) -> None:
+    body, content_type, status = BAD_BODIES[fault]
+    before = ids_in(account, products)
+    answer = post(api, body, Content_Type=content_type)
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "application/problem+json")
+    assert ids_in(account, products) == before
+
+
+def test_a_number_that_dynamodb_would_round_is_refused_where_it_stands(api: HttpApi) -> None:
+    answer = post(api, f'{{"name": "Cup", "price": 0.{"1" * 39}}}')
+    assert answer.status == 400
+    assert [error["pointer"] for error in answer.json["errors"]] == ["/price"]
+
+
+def test_a_cursor_that_was_changed_or_made_up_is_refused(api: HttpApi) -> None:
+    for _ in range(2):
+        post(api, CUP)
+    cursor = get(api, "/products?limit=1").json["next_cursor"]
+    changed = ("B" if cursor.startswith("A") else "A") + cursor[1:]
+    statuses = {name: get(api, f"/products?limit=1&cursor={name}").status for name in (cursor, changed, "made-up")}
+    assert statuses == {cursor: 200, changed: 400, "made-up": 400}
 
 
 @pytest.mark.parametrize(

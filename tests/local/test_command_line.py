@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from serverless_patterns.catalog import CATALOG
 from serverless_patterns.errors import LocalRunError
 from serverless_patterns.local import cdk_cli, cli
 from serverless_patterns.local.cdk_cli import App, CdkCli
 from serverless_patterns.local.commands import Choice
+from serverless_patterns.local.drives import drive_of
 from serverless_patterns.local.emulator import Emulator
 from serverless_patterns.local.http_api import HttpApi, Request
 from serverless_patterns.local.processes import wait_until
@@ -28,15 +30,25 @@ cdk.CfnResource(stack, "Group", type="AWS::XRay::Group", properties={"GroupName"
 cdk.CfnOutput(stack, "Answer", value="42")
 app.synth()
 """
+SLOW_APP = """
+import time
+import aws_cdk as cdk
+cdk.App()
+open("began", "w").close()
+time.sleep(60)
+"""
+QUALIFIER = "@aws-cdk/core:bootstrapQualifier"
+KNOWN = [entry.name for entry in CATALOG]
 
 
 @pytest.fixture(autouse=True)
 def _signals_and_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The command line runs in an empty folder, and what it says about signals ends with the test."""
     monkeypatch.chdir(tmp_path)
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in cli.ENDING}
     yield
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,11 +77,52 @@ def test_a_drive_of_what_is_not_deployed_says_so(emulator: Emulator, capsys: pyt
     assert "the stack nowhere-api-crud cannot be found" in capsys.readouterr().err
 
 
-def test_a_pattern_without_a_drive_is_named_with_those_that_have_one(
-    emulator: Emulator, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", ["deploy", "drive", "demo"])
+def test_an_unknown_pattern_is_named_with_those_that_there_are_before_anything_is_started(
+    command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["drive", "--endpoint-url", emulator.url, "--pattern", "api_crude"]) == 1
-    assert "there is no drive for the pattern 'api_crude', only for api_crud" in capsys.readouterr().err
+    assert cli.main([command, "--pattern", "api_crude"]) == 1
+    printed = capsys.readouterr()
+    assert printed.err == f"error: pattern must be one of {', '.join(KNOWN)}, got 'api_crude'; did you mean 'api_crud'?\n"
+    assert printed.out == ""
+
+
+def test_a_pattern_of_a_users_own_app_is_left_to_the_app() -> None:
+    Choice(pattern="mine", app="python app.py").check_pattern()
+
+
+def test_a_pattern_without_a_drive_is_named_with_those_that_have_one() -> None:
+    with pytest.raises(LocalRunError, match="there is no drive for the pattern 'mine', only for api_crud"):
+        drive_of("mine")
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65536, 70000])
+def test_a_port_that_there_is_not_is_named_with_those_that_there_are(port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["up", "--port", str(port)]) == 1
+    assert capsys.readouterr().err == f"error: port must be 1 to 65535, got {port}: leave --port out for a free one\n"
+
+
+def test_a_folder_that_cannot_hold_the_state_is_named_with_what_helps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / ".serverless-patterns"
+    state.touch()
+    assert cli.main(["up"]) == 1
+    says = f"error: the folder {state} cannot be used (File exists): run it in a folder that you may write to\n"
+    assert capsys.readouterr().err == says
+
+
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_a_cache_that_cannot_be_written_to_is_named_with_what_helps(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a-file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a-file"))
+    assert cli.main([command]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: the folder {tmp_path}/a-file/serverless-patterns cannot be used (Not a directory): ")
+    assert error.endswith("let XDG_CACHE_HOME name a folder that you may write to\n")
+    assert not error.count("\n") > 1
 
 
 @pytest.fixture
@@ -155,33 +208,63 @@ def test_a_process_that_has_got_the_number_of_a_dead_emulator_is_left_alone(
 
 
 def test_the_demo_of_a_users_own_app_deploys_it_and_leaves_nothing(command_line: CommandLine, tmp_path: Path) -> None:
+    own = ["cdk.json", "mine.py", "node_modules"]
     (tmp_path / "mine.py").write_text(SMALLEST_APP)
+    (tmp_path / "cdk.json").write_text(json.dumps({"app": "python mine.py", "context": {QUALIFIER: "own"}}))
     (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
     done = command_line("demo", "--app", "python mine.py")
     assert done.returncode == 0, done.stderr
     assert "Deploy mine" in done.stdout
     assert "Answer  42" in done.stdout
     assert "only configures another resource: AWS::XRay::Group mine/Group" in done.stdout
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.py", "node_modules"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == own
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"])
-def test_an_interrupted_demo_stops_everything(tmp_path: Path, number: signal.Signals, code: int) -> None:
+@pytest.fixture
+def slow_demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A demo of an app that has begun to define its stacks, and will not come to an end."""
     (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
-    (tmp_path / "slow.py").write_text("import time; open('began', 'w').close(); time.sleep(60)")
-    command = [sys.executable, "-m", "serverless_patterns.local", "demo", "--app", "python slow.py"]
+    (tmp_path / "slow.py").write_text(SLOW_APP)
     with subprocess.Popen(
-        command, cwd=tmp_path, env=command_environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "serverless_patterns.local", "demo", "--app", f"python {tmp_path}/slow.py"],
+        cwd=tmp_path,
+        env=command_environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as demo:
-        assert wait_until((tmp_path / "began").exists, seconds=30)
-        demo.send_signal(number)
-        _, error = demo.communicate(timeout=20)
-    assert demo.returncode == code
+        assert wait_until((tmp_path / "began").exists, seconds=60)
+        yield demo
+
+
+def processes_in(folder: Path) -> list[str]:
+    listed = subprocess.run(["ps", "-ww", "-eo", "stat=,args="], capture_output=True, text=True, check=True).stdout
+    return [line for line in listed.splitlines() if str(folder) in line and not line.startswith("Z")]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["Ctrl-C", "kill", "closed terminal"],
+)
+def test_an_interrupted_demo_stops_everything(
+    slow_demo: subprocess.Popen[str], tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    slow_demo.send_signal(number)
+    _, error = slow_demo.communicate(timeout=20)
+    assert slow_demo.returncode == code
     assert "Traceback" not in error
+    assert processes_in(tmp_path) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["began", "node_modules", "slow.py"]
-    listed = subprocess.run(["ps", "-ww", "-eo", "args="], capture_output=True, text=True, check=True).stdout
-    assert str(tmp_path) not in listed
-    assert "slow.py" not in listed
+
+
+def test_a_demo_that_is_killed_takes_its_processes_and_its_folder_along(
+    slow_demo: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    (folder,) = tmp_path.glob("serverless-patterns-*")
+    slow_demo.kill()
+    assert wait_until(lambda: not processes_in(tmp_path) and not folder.exists(), seconds=20), processes_in(tmp_path)
+    assert list(tmp_path.glob("jsii-kernel-*")) == []
 
 
 def test_an_unknown_environment_is_named_with_those_that_there_are(command_line):

@@ -74,8 +74,8 @@ def http_api(routes: dict[str, dict[str, Any]], *, limits: dict[str, Any] | None
     return {"Resources": resources, "Outputs": {name: {"Value": value} for name, value in outputs.items()}}
 
 
-def rest_api(stage: dict[str, Any], method: dict[str, Any]) -> dict[str, Any]:
-    """A template with a REST API that validates ``POST /items`` with a model."""
+def rest_api(stage: dict[str, Any], method: dict[str, Any], *, path: str = "items") -> dict[str, Any]:
+    """A template with a REST API that takes ``POST /items``; a model is there for a method that validates with it."""
     api = {"RestApiId": {"Ref": "Api"}}
     schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
     model = {**api, "Name": "Item", "ContentType": "application/json", "Schema": schema}
@@ -85,7 +85,7 @@ def rest_api(stage: dict[str, Any], method: dict[str, Any]) -> dict[str, Any]:
         "Api": ("AWS::ApiGateway::RestApi", {"Name": "check"}),
         "Items": (
             "AWS::ApiGateway::Resource",
-            {**api, "ParentId": {"Fn::GetAtt": ["Api", "RootResourceId"]}, "PathPart": "items"},
+            {**api, "ParentId": {"Fn::GetAtt": ["Api", "RootResourceId"]}, "PathPart": path},
         ),
         "Model": ("AWS::ApiGateway::Model", model),
         "Validator": ("AWS::ApiGateway::RequestValidator", {**api, "ValidateRequestBody": True}),
@@ -148,6 +148,12 @@ def test_requests_beyond_the_burst_of_a_route_are_refused_and_others_are_not(acc
 def test_a_handler_that_raises_tells_the_client_nothing(account: Account, http: Stack) -> None:
     answer = call(account, http, "POST", "/fail")
     assert (answer.status_code, answer.content) == (500, b'{"message":"Internal Server Error"}')
+
+
+def test_a_handler_that_raises_behind_a_rest_api_tells_the_client_nothing(account: Account, deploy: Deploy) -> None:
+    failing = deploy("failing-rest-api", rest_api({}, {}, path="fail"))
+    answer = call(account, failing, "POST", "/fail")
+    assert (answer.status_code, answer.content) == (502, b'{"message": "Internal server error"}')
 
 
 def test_each_request_has_a_line_in_the_access_log_under_the_id_of_its_answer(account: Account, http: Stack) -> None:

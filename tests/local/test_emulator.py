@@ -101,6 +101,7 @@ def test_an_emulator_ends_with_the_process_that_started_it_even_when_that_is_kil
         assert lives(pid)
         parent.kill()
     assert wait_until(lambda: not lives(pid), seconds=5)
+    assert wait_until(lambda: not (tmp_path / "emulator").exists(), seconds=5)
 
 
 def test_an_emulator_keeps_its_state_in_its_own_folder(emulator: Emulator) -> None:

@@ -14,13 +14,14 @@ from tests.local.conftest import ROOT
 def own_emulator(tmp_path_factory):
     """An emulator apart from that of the other tests: its stacks come and go."""
     with Emulator.start(tmp_path_factory.mktemp("environments")) as started:
-        CdkCli(App(ROOT), started).bootstrap(lambda _: None)
         yield started
 
 
 def deployed(emulator, environment):
     cli = CdkCli(App(ROOT, context={"environment": environment.name}), emulator)
     assembly = cli.synth(lambda _: None)
+    if not cli.bootstrapped:
+        cli.bootstrap(assembly, lambda _: None)
     cli.deploy(assembly, lambda _: None)
     return cli, str(assembly.folder), {name for name in Account(emulator.url).stack_names() if name != "CDKToolkit"}
 

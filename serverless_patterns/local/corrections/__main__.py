@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -32,6 +32,17 @@ CORRECTIONS = (
     "rest_request_validators",
     "table_settings",
 )
+
+# Ends a group, then removes its folder; what was started for it, and ends at the same moment, may still write there at first.
+LAST_RITES = """
+import os, shutil, signal, sys, time
+os.killpg(int(sys.argv[1]), signal.SIGKILL)
+for _ in range(20):
+    shutil.rmtree(sys.argv[2], ignore_errors=True)
+    if not os.path.exists(sys.argv[2]):
+        break
+    time.sleep(0.1)
+"""
 
 
 def main() -> None:
@@ -60,9 +71,14 @@ def _write_resource_types() -> None:
 
 
 def _stop_with_parent() -> None:
-    """Whoever started the emulator holds the other end of standard input: it ends when they do, however they end."""
+    """Whoever started the emulator holds the other end of standard input: it ends when they do, however they end.
+
+    Then nobody is left to remove its folder but a process of its own, which outlives this one.
+    """
+    folder = Path.cwd()
     sys.stdin.read()
-    os.killpg(os.getpgid(0), signal.SIGKILL)
+    last = [sys.executable, "-c", LAST_RITES, str(os.getpgid(0)), str(folder)]
+    subprocess.Popen(last, cwd="/", start_new_session=True)  # noqa: S603  our own code
 
 
 if __name__ == "__main__":

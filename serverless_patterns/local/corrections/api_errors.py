@@ -18,7 +18,7 @@ from .faults import expect
 
 REST_STATUS, HTTP_STATUS = 502, 500
 JSON = {"Content-Type": "application/json"}
-REST_BODY = '{"message": "Internal server error"}'
+REST_MESSAGE = "Internal server error"  # the emulator's REST API puts it into {"message": ...}
 HTTP_BODY = '{"message":"Internal Server Error"}'
 
 
@@ -35,13 +35,13 @@ def apply() -> None:
 
     def shaped(result: dict[str, Any]) -> tuple[dict[str, Any] | None, str | None]:
         if result.get("error") and not result.get("throttle"):
-            return {"statusCode": REST_STATUS, "headers": dict(JSON), "body": REST_BODY}, None
+            return {"statusCode": REST_STATUS, "headers": dict(JSON), "body": REST_MESSAGE}, None
         answer: tuple[dict[str, Any] | None, str | None] = shape(result)
         return answer
 
     async def invoked(*arguments: object, **named: object) -> tuple[int, dict[str, str], bytes]:
         status, headers, body = await invoke(*arguments, **named)
-        raised = status == REST_STATUS and body == REST_BODY.encode()
+        raised = status == REST_STATUS and body == REST_MESSAGE.encode()
         return (HTTP_STATUS, headers, HTTP_BODY.encode()) if raised else (status, headers, body)
 
     lambda_svc.lambda_execute_result_to_api_proxy_response = shaped
