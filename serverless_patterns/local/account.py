@@ -94,6 +94,12 @@ class Account:
         pages = self.client("cloudformation").get_paginator("describe_stacks").paginate()
         return {stack["StackName"] for page in pages for stack in page["Stacks"]}
 
+    def log_groups(self, stack: Stack) -> list[str]:
+        """The names of the log groups that a stack has made."""
+        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack.name)
+        found = (resource for page in pages for resource in page["StackResourceSummaries"])
+        return [resource["PhysicalResourceId"] for resource in found if resource["ResourceType"] == "AWS::Logs::LogGroup"]
+
     def stack(self, name: str) -> Stack:
         """A stack by its name.
 
@@ -102,7 +108,11 @@ class Account:
         """
         try:
             found = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-        except (BotoCoreError, ClientError) as error:
+        except ClientError as error:
             msg = f"the stack {name} cannot be found at {self.url or 'AWS'}: {error}\nDeploy it first."
+            raise LocalRunError(msg) from error
+        except BotoCoreError as error:
+            hint = f"is {self.url} the endpoint?" if self.url else "set AWS_PROFILE and AWS_REGION, or log in"
+            msg = f"the stack {name} cannot be looked up: {error}; {hint}"
             raise LocalRunError(msg) from error
         return Stack(name, {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])})

@@ -16,6 +16,9 @@ from serverless_patterns.local.assembly import Assembly
 from serverless_patterns.local.emulator import LOOPBACK, Emulator
 from serverless_patterns.local.processes import run
 
+#: The stack that ``cdk bootstrap`` makes.
+BOOTSTRAP_STACK = "CDKToolkit"
+
 OnLine = Callable[[str], None]
 
 
@@ -55,7 +58,7 @@ class CdkCli:
     @property
     def bootstrapped(self) -> bool:
         """Whether the bootstrap stack is there."""
-        return "CDKToolkit" in Account(self.emulator.url).stack_names()
+        return BOOTSTRAP_STACK in Account(self.emulator.url).stack_names()
 
     def synth(self, on_line: OnLine) -> Assembly:
         """Run the app."""

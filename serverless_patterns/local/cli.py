@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 import signal
 import sys
 from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from serverless_patterns.errors import PatternsError
+from serverless_patterns.errors import LocalRunError, PatternsError
 from serverless_patterns.local import commands
 from serverless_patterns.local.account import Account
 from serverless_patterns.local.commands import COMMAND, Choice
@@ -59,6 +60,9 @@ def _run(options: argparse.Namespace) -> None:
         case "deploy":
             commands.deploy(report, choice)
         case "drive":
+            if options.aws and options.environment == "local":
+                msg = "--aws needs --environment with one that is deployed to AWS: local is for the emulator only"
+                raise LocalRunError(msg)
             elsewhere = Account(options.endpoint_url) if options.endpoint_url or options.aws else None
             commands.drive(report, choice, elsewhere)
         case "demo":
@@ -67,6 +71,13 @@ def _run(options: argparse.Namespace) -> None:
             commands.logs(report, choice, of_emulator=options.emulator)
         case "down":
             commands.down(report)
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+/?", text):
+        msg = f"must be a URL such as http://localhost:4566, got {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return text.rstrip("/")
 
 
 def _failed(message: str, code: int) -> int:
@@ -84,7 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     add("deploy", help="deploy to the running emulator with the real `cdk deploy`", parents=[environment, pattern, app])
     drive = add("drive", help="send requests through what is deployed, and follow each", parents=[environment, pattern])
     where = drive.add_mutually_exclusive_group()
-    where.add_argument("--endpoint-url", help="drive the stacks behind this endpoint instead, such as another emulator's")
+    where.add_argument(
+        "--endpoint-url", type=_url, help="drive the stacks behind this endpoint instead, such as another emulator's"
+    )
     where.add_argument("--aws", action="store_true", help="drive the stacks of the AWS account of the current credentials")
     add("demo", help="all at once: start, deploy, drive, show, stop", parents=[environment, pattern, app])
     logs = add("logs", help="print what the functions have logged", parents=[environment, pattern])

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from serverless_patterns.catalog import pattern_named
+from serverless_patterns.catalog import CATALOG, pattern_named
 from serverless_patterns.environments import environment_named
 from serverless_patterns.errors import LocalRunError
 from serverless_patterns.local import venvs
 from serverless_patterns.local.account import Account, Stack
-from serverless_patterns.local.cdk_cli import App, CdkCli
-from serverless_patterns.local.drives import Drive, drive_of, driven_patterns
+from serverless_patterns.local.cdk_cli import BOOTSTRAP_STACK, App, CdkCli
+from serverless_patterns.local.drives import Drive, drive_of
 from serverless_patterns.local.emulator import Emulator, usable_port
 from serverless_patterns.local.folders import needed
 from serverless_patterns.local.functions import FunctionLog
@@ -49,7 +49,7 @@ class Choice:
     @property
     def patterns(self) -> list[str]:
         """The patterns to drive."""
-        return [self.pattern] if self.pattern else driven_patterns()
+        return [self.pattern] if self.pattern else [entry.name for entry in CATALOG]
 
     def check_pattern(self) -> None:
         """Refuse a pattern that there is not; an app of the user's own has patterns of its own.
@@ -133,16 +133,18 @@ def demo(report: Report, choice: Choice) -> None:
 
 
 def logs(report: Report, choice: Choice, *, of_emulator: bool) -> None:
-    """Print what the functions, or the emulator itself, have logged."""
+    """Print what the functions and APIs of each stack, or the emulator itself, have logged."""
     emulator = _running()
     if of_emulator:
         report.say(emulator.log.read_text(encoding="utf-8", errors="replace"))
         return
     account = Account(emulator.url)
-    for pattern in choice.patterns:
-        group = account.stack(choice.stack_of(pattern)).outputs["LogGroupName"]
-        for line in FunctionLog(account.client("logs"), group, since=0).lines():
-            report.say(line)
+    names = [choice.stack_of(choice.pattern)] if choice.pattern else sorted(account.stack_names() - {BOOTSTRAP_STACK})
+    for name in names:
+        for group in account.log_groups(account.stack(name)):
+            report.say(f"{name}: {group}")
+            for line in FunctionLog(account.client("logs"), group, since=0).lines():
+                report.say(line)
 
 
 def down(report: Report) -> None:

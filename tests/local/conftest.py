@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from serverless_patterns.local.account import Account, Stack
@@ -92,3 +93,10 @@ def zipped(code: str) -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("index.py", code)
     return buffer.getvalue()
+
+
+def processes_that_mention(folder: Path) -> list[str]:
+    """The command lines of living processes that mention a folder: handlers run a script in it."""
+    found = psutil.process_iter(["cmdline", "status"])
+    lines = (" ".join(process.info["cmdline"] or []) for process in found if process.info["status"] != psutil.STATUS_ZOMBIE)
+    return [line for line in lines if str(folder) in line]

@@ -19,7 +19,7 @@ from serverless_patterns.local.drives import drive_of
 from serverless_patterns.local.emulator import Emulator
 from serverless_patterns.local.http_api import HttpApi, Request
 from serverless_patterns.local.processes import wait_until
-from tests.local.conftest import ROOT, CommandLine, command_environment
+from tests.local.conftest import ROOT, CommandLine, command_environment, processes_that_mention
 
 SMALLEST_APP = """
 import aws_cdk as cdk
@@ -237,11 +237,6 @@ def slow_demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         yield demo
 
 
-def processes_in(folder: Path) -> list[str]:
-    listed = subprocess.run(["ps", "-ww", "-eo", "stat=,args="], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if str(folder) in line and not line.startswith("Z")]
-
-
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
@@ -254,7 +249,7 @@ def test_an_interrupted_demo_stops_everything(
     _, error = slow_demo.communicate(timeout=20)
     assert slow_demo.returncode == code
     assert "Traceback" not in error
-    assert processes_in(tmp_path) == []
+    assert processes_that_mention(tmp_path) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["began", "node_modules", "slow.py"]
 
 
@@ -263,7 +258,9 @@ def test_a_demo_that_is_killed_takes_its_processes_and_its_folder_along(
 ) -> None:
     (folder,) = tmp_path.glob("serverless-patterns-*")
     slow_demo.kill()
-    assert wait_until(lambda: not processes_in(tmp_path) and not folder.exists(), seconds=20), processes_in(tmp_path)
+    assert wait_until(lambda: not processes_that_mention(tmp_path) and not folder.exists(), seconds=20), processes_that_mention(
+        tmp_path
+    )
     assert list(tmp_path.glob("jsii-kernel-*")) == []
 
 
@@ -277,3 +274,17 @@ def test_only_what_is_packed_for_this_machine_is_driven():
     assert Choice("local").not_driven is None
     assert Choice("dev").not_driven == "the handlers of dev are packed for Lambda, and only those of local for this machine"
     assert Choice("local", app="python app.py").not_driven == "the drives know only the patterns of this library"
+
+
+def test_an_endpoint_that_is_no_url_is_named_with_one_that_is(command_line):
+    done = command_line("drive", "--endpoint-url", "nonsense")
+    assert done.returncode == 2
+    assert "must be a URL such as http://localhost:4566, got 'nonsense'" in done.stderr
+
+
+def test_an_account_is_driven_only_with_an_environment_that_is_deployed_to_it(command_line):
+    done = command_line("drive", "--aws")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: --aws needs --environment with one that is deployed to AWS: local is for the emulator only\n",
+    )

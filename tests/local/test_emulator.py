@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from serverless_patterns.errors import LocalRunError
@@ -14,7 +15,7 @@ from serverless_patterns.local import venvs
 from serverless_patterns.local.account import Account
 from serverless_patterns.local.emulator import LOOPBACK, Emulator
 from serverless_patterns.local.processes import wait_until
-from tests.local.conftest import command_environment, zipped
+from tests.local.conftest import command_environment, processes_that_mention, zipped
 
 START_AND_WAIT = """
 import sys, time
@@ -26,15 +27,8 @@ time.sleep(60)
 """
 
 
-def processes_of(folder: Path) -> list[str]:
-    """The command lines that mention a folder: workers run a script in it."""
-    listed = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if str(folder) in line]
-
-
 def lives(pid: int) -> bool:
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return bool(state) and not state.startswith("Z")
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def test_a_stopped_emulator_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
@@ -49,9 +43,9 @@ def test_a_stopped_emulator_leaves_no_process_and_no_folder(tmp_path: Path) -> N
             Code={"ZipFile": zipped("def handler(event, context): return None")},
         )
         functions.invoke(FunctionName="sleeper")
-        assert len(processes_of(folder)) == 1, "the function's worker"
+        assert len(processes_that_mention(folder)) == 1, "the function's worker"
     assert not lives(emulator.pid)
-    assert wait_until(lambda: not processes_of(folder), seconds=2)
+    assert wait_until(lambda: not processes_that_mention(folder), seconds=2)
     assert list(tmp_path.iterdir()) == []
 
 
