@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
@@ -18,12 +17,13 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from serverless_patterns._blocks.alarms import AlarmSet, Alerts, rate_of
-from serverless_patterns._blocks.checks import check, check_duration, check_one_of, check_type
+from serverless_patterns._blocks.arguments import check_arguments
+from serverless_patterns._blocks.checks import check, check_duration, check_one_of
 from serverless_patterns._blocks.edge import INTEGRATION_LIMIT, ApiKind, Authorization, Cors, Route, Throttle, UsagePlan
 from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.http_edge import http_edge
-from serverless_patterns._blocks.resource_schema import resource_schema
+from serverless_patterns._blocks.resource_schema import check_expiry, resource_schema
 from serverless_patterns._blocks.rest_edge import rest_edge
 from serverless_patterns._blocks.table import TableOptions, check_key, grant, grant_key_use, keyed_table, transient_table
 from serverless_patterns.operations import Operations
@@ -96,24 +96,16 @@ class ApiCrud(Construct):
         timeout: Duration | None = None,
         operations: Operations | None = None,
     ) -> None:
-        _check_types(
-            table,
-            resource=resource,
-            authorization=authorization,
-            cors=cors,
-            throttle=throttle,
-            usage_plan=usage_plan,
-            handler=handler,
-            operations=operations,
-        )
+        check_arguments(locals())
         self._timeout = timeout or Duration.seconds(TIMEOUT)
         _check(resource, api_kind, usage_plan)
         _check_timeout(self._timeout, api_kind, least=1 if handler else LEAST_TIMEOUT)
         checked_schema = resource_schema(schema, reserved=SERVER_OWNED)
         options = TableOptions() if table is None else table
-        if not isinstance(options, TableOptions):
+        if isinstance(options, TableOptions):
+            check_expiry(options.time_to_live_attribute, checked_schema)
+        else:
             check_key("table", options)
-        _check_expiry(options, checked_schema)
         super().__init__(scope, construct_id)
         operations = operations or Operations()
 
@@ -256,27 +248,6 @@ def _routes(resource: str) -> list[Route]:
     return [Route("POST", items), Route("GET", items), Route("GET", item), Route("PUT", item), Route("DELETE", item)]
 
 
-#: Argument -> its type, and how one is made.
-_TYPES: dict[str, tuple[type, str]] = {
-    "resource": (str, "a path segment such as 'users'"),
-    "authorization": (Authorization, "made by Authorization.iam(), .jwt(...), .cognito(...) or .none()"),
-    "cors": (Cors, "a Cors(allow_origins=[...])"),
-    "throttle": (Throttle, "a Throttle(rate=..., burst=...)"),
-    "usage_plan": (UsagePlan, "a UsagePlan(...)"),
-    "handler": (Handler, "made by Handler.from_directory(...), or Handler(code, 'module.function')"),
-    "operations": (Operations, "Operations(...), such as DEV.operations"),
-}
-
-
-def _check_types(table: object, **arguments: object) -> None:
-    for name, value in arguments.items():
-        check_type(name, value, *_TYPES[name])
-    check(
-        table is None or isinstance(table, TableOptions) or hasattr(table, "table_arn"),
-        f"table must be TableOptions(...) or a DynamoDB table, got {table!r}",
-    )
-
-
 def _check(resource: str, api_kind: ApiKind, usage_plan: UsagePlan | None) -> None:
     check(
         re.fullmatch(r"[a-z][a-z0-9-]{0,63}", resource),
@@ -286,18 +257,6 @@ def _check(resource: str, api_kind: ApiKind, usage_plan: UsagePlan | None) -> No
     check(
         usage_plan is None or api_kind == "rest",
         "usage_plan needs api_kind='rest': an HTTP API has no API keys; throttle limits it as a whole",
-    )
-
-
-def _check_expiry(options: dynamodb.ITable | TableOptions, schema: Mapping[str, Any]) -> None:
-    expires = options.time_to_live_attribute if isinstance(options, TableOptions) else None
-    if expires is None or (expires not in schema["properties"] and schema["additionalProperties"] is not False):
-        return
-    field = schema["properties"].get(expires)
-    check(
-        isinstance(field, Mapping) and field.get("type") in {"integer", "number"},
-        f"time_to_live_attribute must be a field of the schema with type 'integer' (the epoch second of an item's end), "
-        f"got {expires!r}, which the schema has as {field!r}",
     )
 
 

@@ -199,6 +199,14 @@ def test_a_stack_says_how_its_environment_and_alerts_are_given(wrong, message):
         PatternStack(new_app(), "One", pattern="api_crud", define=CATALOG[0].define, **wrong)
 
 
+def test_stacks_and_alerts_work_inside_a_stage():
+    stage = cdk.Stage(new_app(), "Prod")
+    alerts = AlertStack(stage, "alerts", environment=PROD).alerts
+    stack = PatternStack(stage, "one", environment=PROD, pattern="api_crud", define=CATALOG[0].define, alerts=alerts)
+    assert stack.stack_name == "Prod-one"
+    assert "Prod-alerts" in json.dumps(resources(template_of(stack), "AWS::CloudWatch::Alarm"))
+
+
 def test_a_users_tags_are_added():
     stack = PatternStack(
         new_app(),

@@ -60,17 +60,7 @@ def http_edge(
         ),
         access_log_settings=_AccessLog(access_log),
     )
-    # One permission for the API, not one for each route: there is one function behind all of them.
-    integration = integrations.HttpLambdaIntegration("Function", function, scope_permission_to_route=False)
-    authorizer = _authorizer(authorization)
-    for route in routes:
-        api.add_routes(
-            path=route.path,
-            methods=[getattr(apigatewayv2.HttpMethod, route.method)],
-            integration=integration,
-            authorizer=authorizer,
-            authorization_scopes=list(authorization.scopes) or None,
-        )
+    _add_routes(api, function, routes, authorization)
     minute = Duration.minutes(1)
     return Edge(
         kind="http",
@@ -84,6 +74,22 @@ def http_edge(
         server_errors=stage.metric_server_error(period=minute),
         latency=stage.metric_latency(period=minute, statistic="p99"),
     )
+
+
+def _add_routes(
+    api: apigatewayv2.HttpApi, function: lambda_.IFunction, routes: Sequence[Route], authorization: Authorization
+) -> None:
+    # One permission for the API, not one for each route: there is one function behind all of them.
+    integration = integrations.HttpLambdaIntegration("Function", function, scope_permission_to_route=False)
+    authorizer = _authorizer(authorization)
+    for route in routes:
+        api.add_routes(
+            path=route.path,
+            methods=[getattr(apigatewayv2.HttpMethod, route.method)],
+            integration=integration,
+            authorizer=authorizer,
+            authorization_scopes=list(authorization.scopes) or None,
+        )
 
 
 @jsii.implements(apigatewayv2.IAccessLogSettings)

@@ -44,6 +44,18 @@ def resource_schema(schema: Mapping[str, Any], *, reserved: Sequence[str]) -> di
     return closed
 
 
+def check_expiry(attribute: str | None, schema: Mapping[str, Any]) -> None:
+    """Check that items can have the attribute by which they expire: in a closed schema it must be a number of the schema."""
+    if attribute is None or (attribute not in schema["properties"] and schema["additionalProperties"] is not False):
+        return
+    field = schema["properties"].get(attribute)
+    check(
+        isinstance(field, Mapping) and field.get("type") in {"integer", "number"},
+        f"time_to_live_attribute must be a field of the schema with type 'integer' (the epoch second of an item's end), "
+        f"got {attribute!r}, which the schema has as {field!r}",
+    )
+
+
 def _check_reserved(schema: Mapping[str, Any], reserved: Sequence[str]) -> None:
     properties = schema["properties"]
     taken = sorted(set(properties) & set(reserved))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from aws_cdk import Duration, Names, RemovalPolicy
+from aws_cdk import Duration, Names
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_lambda as lambda_
@@ -65,20 +65,10 @@ def rest_edge(
         default_cors_preflight_options=None if cors is None else _preflight(cors, routes),
     )
     # API Gateway writes its execution log to a group of this name, and would make one that is kept for ever.
-    execution_log = logs.LogGroup(
-        scope,
-        "ApiExecutionLog",
-        log_group_name=f"API-Gateway-Execution-Logs_{api.rest_api_id}/{STAGE}",
-        retention=operations.log_retention,
-        removal_policy=RemovalPolicy.DESTROY,
-    )
-    api.deployment_stage.node.add_dependency(execution_log)
+    name = f"API-Gateway-Execution-Logs_{api.rest_api_id}/{STAGE}"
+    api.deployment_stage.node.add_dependency(log_group(scope, "ApiExecutionLog", operations, name=name))
     _add_gateway_responses(api, cors)
-    method = _MethodOptions(api, authorization, usage_plan, body_schema)
-    # One permission for the API, not two for each route: there is one function behind all of them.
-    integration = apigateway.LambdaIntegration(function, scope_permission_to_method=False)
-    for route in routes:
-        api.root.resource_for_path(route.path).add_method(route.method, integration, **method.of(route))
+    _add_methods(api, function, routes, _MethodOptions(api, authorization, usage_plan, body_schema))
     if usage_plan is not None:
         _add_usage_plan(api, usage_plan, operations)
     minute = Duration.minutes(1)
@@ -94,6 +84,15 @@ def rest_edge(
         server_errors=api.metric_server_error(period=minute),
         latency=api.metric_latency(period=minute, statistic="p99"),
     )
+
+
+def _add_methods(
+    api: apigateway.RestApi, function: lambda_.IFunction, routes: Sequence[Route], options: _MethodOptions
+) -> None:
+    # One permission for the API, not two for each route: there is one function behind all of them.
+    integration = apigateway.LambdaIntegration(function, scope_permission_to_method=False)
+    for route in routes:
+        api.root.resource_for_path(route.path).add_method(route.method, integration, **options.of(route))
 
 
 class _MethodOptions:
