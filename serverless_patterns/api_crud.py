@@ -24,7 +24,7 @@ from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.http_edge import http_edge
 from serverless_patterns._blocks.resource_schema import check_expiry, resource_schema
-from serverless_patterns._blocks.rest_edge import rest_edge
+from serverless_patterns._blocks.rest_edge import check_rest, rest_edge
 from serverless_patterns._blocks.table import TableOptions, check_key, grant, grant_key_use, keyed_table, transient_table
 from serverless_patterns.operations import Operations
 
@@ -98,12 +98,15 @@ class ApiCrud(Construct):
     ) -> None:
         check_arguments(locals())
         self._timeout = timeout or Duration.seconds(TIMEOUT)
+        authorization = authorization or Authorization.iam()
         _check(resource, api_kind, usage_plan)
+        if api_kind == "rest":
+            check_rest(authorization, cors)
         _check_timeout(self._timeout, api_kind, least=1 if handler else LEAST_TIMEOUT)
         checked_schema = resource_schema(schema, reserved=SERVER_OWNED)
         options = TableOptions() if table is None else table
         if isinstance(options, TableOptions):
-            check_expiry(options.time_to_live_attribute, checked_schema)
+            check_expiry(options.time_to_live_attribute, checked_schema, reserved=("id", *SERVER_OWNED))
         else:
             check_key("table", options)
         super().__init__(scope, construct_id)
@@ -134,7 +137,7 @@ class ApiCrud(Construct):
             self,
             function=self._function,
             routes=self._routes,
-            authorization=authorization or Authorization.iam(),
+            authorization=authorization,
             cors=cors,
             throttle=throttle or Throttle(),
             operations=operations,
@@ -220,7 +223,7 @@ class ApiCrud(Construct):
         alarms.add_function(self._function, timeout=timeout)
         # An idempotent POST is metered as a transaction, whatever it puts.
         alarms.add_table("Table", self._table, (*TABLE_ACTIONS, "TransactWriteItems"))
-        alarms.add_table("IdempotencyTable", self._idempotency_table, ("GetItem", "TransactWriteItems"))
+        alarms.add_table("IdempotencyTable", self._idempotency_table, (*IDEMPOTENCY_ACTIONS, "TransactWriteItems"))
         return alarms.alarms
 
     def _settings(
@@ -262,5 +265,7 @@ def _check(resource: str, api_kind: ApiKind, usage_plan: UsagePlan | None) -> No
 
 def _check_timeout(timeout: Duration, api_kind: ApiKind, *, least: int) -> None:
     limit = INTEGRATION_LIMIT[api_kind]
-    why = f"a call to DynamoDB may take 7 s; api_kind={api_kind!r} gives up after {limit} s"
+    why = (
+        f"{'a call to DynamoDB may take 7 s; ' if least == LEAST_TIMEOUT else ''}api_kind={api_kind!r} gives up after {limit} s"
+    )
     check_duration("timeout", timeout, least=least, most=limit - 1, why=why)

@@ -6,7 +6,7 @@ setting                local      dev           staging          prod
 data on removal        destroy    destroy       destroy          retain, deletion protection
 backups                off        off           7 days           35 days
 log retention, level   1 d DEBUG  1 week DEBUG  1 month INFO     1 year INFO, sampled DEBUG
-alarm actions          none       off           the tiers'       the tiers' topics
+alarm actions          none       none          the tiers'       the tiers' topics
                                                 topics
 throttle               100 rps    10 rps        half of prod     declared
 max concurrency        2          2             half of prod     declared
@@ -55,7 +55,7 @@ class Environment:
 
     def __post_init__(self) -> None:
         """Check the shapes."""
-        if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", self.name):
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", str(self.name)):
             msg = f"name must be 1 to 31 lower-case letters, digits and hyphens, starting with a letter, got {self.name!r}"
             raise PatternError(msg)
         _check_account(self.account)
@@ -77,7 +77,7 @@ def _check_account(account: object) -> None:
     if not isinstance(account, str):
         msg = f"account must be a text, since account ids can begin with 0: write '{account}'"
         raise PatternError(msg)
-    if not re.fullmatch(r"\d{12}", account):
+    if not re.fullmatch(r"[0-9]{12}", account):
         msg = f"account must be an AWS account id of 12 digits, or None for any account, got {account!r}"
         raise PatternError(msg)
 

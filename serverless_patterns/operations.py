@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from types import UnionType
 from typing import Literal, get_args
 
 from aws_cdk import RemovalPolicy
@@ -66,6 +67,10 @@ def _limited(declared: int, share: float, most: int | None) -> int:
     return value if most is None else min(value, most)
 
 
+#: What tables and buckets can do when their stack goes; a snapshot they cannot take.
+KEEPING = (RemovalPolicy.RETAIN, RemovalPolicy.DESTROY, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Operations:
     """How a pattern is run. Every value has a careful default; ``replace`` makes a copy with other ones.
@@ -103,6 +108,16 @@ class Operations:
             if getattr(self, name) not in allowed:
                 msg = f"{name} must be one of {', '.join(map(repr, allowed))}, got {getattr(self, name)!r}"
                 raise PatternError(msg)
+        for name, kind in _TYPES.items():
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
+                msg = f"{name} must be of type {kind.__name__ if isinstance(kind, type) else kind}, got {value!r}"
+                raise PatternError(msg)
+        if self.removal_policy not in KEEPING:
+            msg = (
+                f"removal_policy must be one of {', '.join(policy.name for policy in KEEPING)}, got {self.removal_policy.name}"
+            )
+            raise PatternError(msg)
         if self.backup_days is not None and not 1 <= self.backup_days <= LONGEST_BACKUP_DAYS:
             msg = f"backup_days must be 1 to {LONGEST_BACKUP_DAYS}, or None for no backups, got {self.backup_days}"
             raise PatternError(msg)
@@ -113,3 +128,14 @@ class Operations:
     def replace(self, **changes: object) -> Operations:
         """A copy with these values changed."""
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+
+_TYPES: dict[str, type | UnionType] = {
+    "removal_policy": RemovalPolicy,
+    "deletion_protection": bool,
+    "backup_days": int,
+    "log_retention": logs.RetentionDays,
+    "debug_sample_rate": int | float,
+    "tracing": bool,
+    "capacity": Capacity,
+}

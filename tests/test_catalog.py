@@ -9,6 +9,7 @@ import aws_cdk as cdk
 import pytest
 from constructs import Construct
 
+import app as repository_app
 from serverless_patterns import DEV, ENVIRONMENTS, LOCAL, PROD, STAGING, Alerts, Operations
 from serverless_patterns.catalog import CATALOG, pattern_named
 from serverless_patterns.errors import PatternError
@@ -205,6 +206,31 @@ def test_stacks_and_alerts_work_inside_a_stage():
     stack = PatternStack(stage, "one", environment=PROD, pattern="api_crud", define=CATALOG[0].define, alerts=alerts)
     assert stack.stack_name == "Prod-one"
     assert "Prod-alerts" in json.dumps(resources(template_of(stack), "AWS::CloudWatch::Alarm"))
+
+
+def test_an_environment_that_notifies_nobody_does_so_even_with_topics():
+    app = new_app()
+    alerts = AlertStack(app, "alerts", environment=PROD).alerts
+    stack = PatternStack(app, "one", environment=DEV, pattern="api_crud", define=CATALOG[0].define, alerts=alerts)
+    alarms = resources(template_of(stack), "AWS::CloudWatch::Alarm").values()
+    assert not [alarm for alarm in alarms if "AlarmActions" in alarm["Properties"]]
+
+
+def test_stacks_go_to_the_account_and_region_of_their_environment():
+    app = new_app(environment="prod", account="123456789012", region="eu-central-1")
+    repository_app.define(app)
+    stacks = [child for child in app.node.children if isinstance(child, cdk.Stack)]
+    assert {stack.node.id: stack.environment for stack in stacks} == {
+        "prod-alerts": "aws://123456789012/eu-central-1",
+        "prod-api-crud": "aws://123456789012/eu-central-1",
+    }
+    assert all(stack.termination_protection for stack in stacks)
+
+
+def test_the_app_is_that_of_dev_unless_told():
+    app = new_app()
+    repository_app.define(app)
+    assert [child.node.id for child in app.node.children if isinstance(child, cdk.Stack)] == ["dev-api-crud"]
 
 
 def test_a_users_tags_are_added():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aws_cdk import Duration
+from constructs import Node
 
 from serverless_patterns._blocks.checks import check, check_type
 from serverless_patterns._blocks.edge import Authorization, Cors, Throttle, UsagePlan
@@ -24,13 +25,15 @@ TYPES: dict[str, tuple[type, str]] = {
     "usage_plan": (UsagePlan, "a UsagePlan(...)"),
 }
 
+REQUIRED = ("resource",)
+
 
 def check_arguments(arguments: Mapping[str, object]) -> None:
     """Check the types of a pattern's arguments, given by name (``locals()`` at its start); names not known here pass."""
     for name in sorted(arguments.keys() & TYPES.keys()):
-        check_type(name, arguments[name], *TYPES[name])
+        check_type(name, arguments[name], *TYPES[name], optional=name not in REQUIRED)
     table = arguments.get("table")
     check(
-        table is None or isinstance(table, TableOptions) or hasattr(table, "table_arn"),
+        table is None or isinstance(table, TableOptions) or isinstance(getattr(table, "node", None), Node),
         f"table must be TableOptions(...) or a DynamoDB table, got {table!r}",
     )

@@ -27,11 +27,13 @@ def check_texts(name: str, values: object) -> None:
     check(holds, f"{name} must be a list of texts, got {values!r}")
 
 
-def check_type(name: str, value: object, kind: type | UnionType, hint: str) -> None:
-    """Check that an argument that was given is of a type; the hint shows how one is made."""
-    if value is not None:
-        known = str(kind) if isinstance(kind, UnionType) else kind.__name__
-        check(isinstance(value, kind), f"{name} must be {hint}, got {value!r} ({type(value).__name__}, not {known})")
+def check_type(name: str, value: object, kind: type | UnionType, hint: str, *, optional: bool = False) -> None:
+    """Check that an argument is of a type; the hint shows how one is made. A bool is no number."""
+    if value is None and optional:
+        return
+    known = str(kind) if isinstance(kind, UnionType) else kind.__name__
+    holds = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    check(holds, f"{name} must be {hint}, got {value!r} ({type(value).__name__}, not {known})")
 
 
 def check_between(name: str, value: float, least: float, most: float, unit: str = "") -> None:
@@ -47,6 +49,7 @@ def check_duration(name: str, value: Duration, *, least: int, most: int, why: st
     check_type(name, value, Duration, "a duration such as Duration.seconds(10)")
     if value.is_unresolved():
         return
-    seconds = value.to_milliseconds() / 1000
+    check(value.to_milliseconds() % 1000 == 0, f"{name} must be whole seconds, got {value.to_milliseconds():g} ms")
+    seconds = value.to_seconds()
     reason = f" ({why})" if why else ""
     check(least <= seconds <= most, f"{name} must be {least} to {most} s{reason}, got {seconds:g} s")

@@ -82,7 +82,9 @@ class UsagePlan:
     requests_per_day: int | None = None
 
     def __post_init__(self) -> None:
-        """Check the quota."""
+        """Check the throttle and the quota."""
+        check_type("throttle", self.throttle, Throttle, "a Throttle(rate=..., burst=...)")
+        check_type("requests_per_day", self.requests_per_day, int, "a whole number", optional=True)
         check(
             self.requests_per_day is None or self.requests_per_day >= 1,
             f"requests_per_day must be at least 1, or None for no quota, got {self.requests_per_day}",
@@ -109,13 +111,13 @@ class Cors:
 
     def __post_init__(self) -> None:
         """Check the origins and the age."""
-        check_type("max_age", self.max_age, Duration, "a duration such as Duration.hours(1)")
+        check_type("max_age", self.max_age, Duration, "a duration such as Duration.hours(1)", optional=True)
         if self.max_age is not None:
             check_duration("max_age", self.max_age, least=0, most=86_400)
         check_texts("allow_origins", self.allow_origins)
         check(self.allow_origins, f"allow_origins must be a list with at least one origin, got {self.allow_origins!r}")
         for origin in self.allow_origins:
-            well_formed = Token.is_unresolved(origin) or re.fullmatch(r"\*|[a-z][a-z0-9+.-]*://[^/\s,*]+", origin)
+            well_formed = Token.is_unresolved(origin) or re.fullmatch(r"\*|[a-z][a-z0-9+.-]*://[^/\s,*?#'A-Z]+", origin)
             check(well_formed, f"allow_origins must hold origins such as 'https://shop.example.com' or '*', got {origin!r}")
         if "*" in self.allow_origins:
             check(len(self.allow_origins) == 1, f"allow_origins: '*' already allows all others, got {self.allow_origins!r}")
@@ -158,6 +160,8 @@ class Authorization:
         if self.kind == "cognito":
             check(hasattr(self.user_pool, "user_pool_id"), f"user_pool must be a Cognito user pool, got {self.user_pool!r}")
             check(self.clients, "clients must hold at least one client of the user pool, got none")
+            for client in self.clients:
+                check(hasattr(client, "user_pool_client_id"), f"clients must hold clients of the user pool, got {client!r}")
 
     @classmethod
     def iam(cls) -> Authorization:
@@ -195,6 +199,7 @@ class Authorization:
             PatternError: It is no user pool, or there is no client.
         """
         check_texts("scopes", scopes)
+        check(isinstance(clients, Sequence), f"clients must be a list of clients of the user pool, got {clients!r}")
         return cls(kind="cognito", user_pool=user_pool, clients=tuple(clients), scopes=tuple(scopes))
 
     @classmethod

@@ -127,7 +127,7 @@ def _authorizer(authorization: Authorization) -> apigatewayv2.IHttpRouteAuthoriz
         return authorizers.HttpIamAuthorizer()
     if authorization.kind == "none":
         return apigatewayv2.HttpNoneAuthorizer()
-    if authorization.user_pool is not None:
+    if authorization.kind == "cognito" and authorization.user_pool is not None:
         return authorizers.HttpUserPoolAuthorizer(
             "Authorizer",
             authorization.user_pool,

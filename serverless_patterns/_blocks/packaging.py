@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -76,8 +77,7 @@ class Package:
         digest = hashlib.sha256()
         for name, source in sorted(self.files.items()):
             content = source.encode() if isinstance(source, str) else source.read_bytes()
-            mode = 0 if isinstance(source, str) else source.stat().st_mode & 0o111
-            digest.update(f"{name}\0{mode}\0{len(content)}\0".encode() + content)
+            digest.update(f"{name}\0{_mode(source):o}\0{len(content)}\0".encode() + content)
         if self.requirements is not None:
             digest.update(f"{self.into}\0{_dependencies_key(self.requirements, self.platform)}".encode())
         return digest.hexdigest()
@@ -89,10 +89,8 @@ class Package:
         for name, source in self.files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(source, str):
-                path.write_text(source, encoding="utf-8")
-            else:
-                shutil.copy(source, path)  # with its mode: a program stays one
+            path.write_bytes(source.encode() if isinstance(source, str) else source.read_bytes())
+            path.chmod(_mode(source))
         if self.self_check is not None:
             self._check(folder)
 
@@ -119,17 +117,33 @@ class Package:
             raise
 
 
+def _mode(source: Path | str) -> int:
+    """What Lambda wants, whatever this machine has: all may read, and a program stays one.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/python-package.html
+    """
+    return 0o755 if isinstance(source, Path) and source.stat().st_mode & 0o100 else 0o644
+
+
 #: Folders that are never code of a handler: byte code, environments, and what CDK and npm make.
 NOT_CODE = ("__pycache__", "cdk.out", "node_modules", "venv")
 
 
-def files_below(folder: Path) -> Iterator[Path]:
-    """The files of a folder, sorted, linked ones too; without hidden ones and what is never code."""
+def files_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """The files of a folder, sorted, linked ones too; without hidden ones and what is never code.
+
+    Raises:
+        BundlingError: A link leads to a folder that it is in.
+    """
+    inside = above | {folder.resolve()}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name in NOT_CODE or path.suffix == ".pyc":
             continue
         if path.is_dir():
-            yield from files_below(path)
+            if path.resolve() in inside:
+                msg = f"{str(path)!r} is a link to a folder that it is in: remove it, or hide it with a dot"
+                raise BundlingError(msg)
+            yield from files_below(path, inside)
         elif path.is_file():
             yield path
 
@@ -155,7 +169,8 @@ def cache_folder() -> Path:
 
 
 def _dependencies_key(requirements: Path, platform: Platform) -> str:
-    digest = hashlib.sha256(" ".join(_target(platform)).encode())
+    where = " ".join(_target(platform)) if platform == "aws" else f"{sys.implementation.cache_tag} {sysconfig.get_platform()}"
+    digest = hashlib.sha256(where.encode())
     for file in _with_included(requirements):
         digest.update(b"\0" + file.read_bytes())
     return digest.hexdigest()
@@ -170,7 +185,7 @@ def _with_included(requirements: Path) -> list[Path]:
         if editable:
             msg = f"requirements {str(file)!r} must not have {editable[0].strip()!r}: an editable package stays on this machine"
             raise BundlingError(msg)
-        names = re.findall(r"^\s*(?:-r|--requirement|-c|--constraint)(?:\s+|=)['\"]?([^\s'\"#]+)", text, re.MULTILINE)
+        names = re.findall(r"^\s*(?:-[rc]\s*|--(?:requirement|constraint)(?:\s+|=))['\"]?([^\s'\"#]+)", text, re.MULTILINE)
         included = [(file.parent / name).resolve() for name in names]
         files += [path for path in included if path.is_file() and path not in files]
     return files
@@ -179,14 +194,13 @@ def _with_included(requirements: Path) -> list[Path]:
 def _target(platform: Platform) -> list[str]:
     if platform == "aws":
         return ["--python-platform", WHEEL_PLATFORM, "--python-version", PYTHON]
-    return ["--python", f"{sys.version_info.major}.{sys.version_info.minor}"]
+    return ["--python", sys.executable]
 
 
 def _install(requirements: Path, platform: Platform, folder: Path) -> None:
     """Install wheels only: a source distribution would be built for this host, whatever the target is."""
-    target = _target(platform) if platform == "aws" else ["--python", sys.executable]
     command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--only-binary", ":all:", "--no-compile-bytecode"]
-    command += [*target, "--target", str(folder), "--requirements", str(requirements)]
+    command += [*_target(platform), "--target", str(folder), "--requirements", str(requirements)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own arguments
     if result.returncode != 0:
         where = f"Lambda (Python {PYTHON}, {ARCHITECTURE})" if platform == "aws" else "this machine"

@@ -9,7 +9,7 @@ from typing import Any
 #: API Gateway's regular expressions are Java's.
 #: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
 SAME = (
-    "type", "title", "description", "enum", "required", "minLength", "maxLength", "minimum", "maximum",
+    "type", "enum", "required", "minLength", "maxLength", "minimum", "maximum",
     "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties",
 )  # fmt: skip
 

@@ -15,6 +15,7 @@ from aws_cdk import Token
 from serverless_patterns._blocks.checks import check
 
 KEYWORDS_WITH_NAMED_SCHEMAS = ("properties", "patternProperties", "$defs", "dependentSchemas")
+KEYWORDS_WITH_SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems")
 TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
@@ -31,8 +32,9 @@ def resource_schema(schema: Mapping[str, Any], *, reserved: Sequence[str]) -> di
     check(isinstance(schema, Mapping), f"schema must be a JSON Schema as a dict, got {type(schema).__name__}")
     try:
         text = json.dumps(schema, allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         check(holds=False, message=f"schema must hold JSON values only: {error}")
+    schema = json.loads(text)  # tuples and other keys than texts are what JSON makes of them
     check(not Token.is_unresolved(text), "schema must not hold CDK tokens: it is packed into the handler's code")
     check(schema.get("type") == "object", f"schema must have type 'object', got {schema.get('type')!r}")
     properties = schema.get("properties")
@@ -44,9 +46,10 @@ def resource_schema(schema: Mapping[str, Any], *, reserved: Sequence[str]) -> di
     return closed
 
 
-def check_expiry(attribute: str | None, schema: Mapping[str, Any]) -> None:
+def check_expiry(attribute: str | None, schema: Mapping[str, Any], *, reserved: Sequence[str]) -> None:
     """Check that items can have the attribute by which they expire: in a closed schema it must be a number of the schema."""
-    if attribute is None or (attribute not in schema["properties"] and schema["additionalProperties"] is not False):
+    open_to_it = attribute not in {*schema["properties"], *reserved} and schema["additionalProperties"] is not False
+    if attribute is None or open_to_it:
         return
     field = schema["properties"].get(attribute)
     check(
@@ -69,7 +72,7 @@ def _check_reserved(schema: Mapping[str, Any], reserved: Sequence[str]) -> None:
 
 def _check_part(place: str, part: Mapping[str, Any]) -> None:
     kinds = part.get("type", [])
-    for kind in [kinds] if isinstance(kinds, str) else kinds:
+    for kind in kinds if isinstance(kinds, list) else [kinds]:
         check(kind in TYPES, f"{place}: type must be one of {', '.join(TYPES)}, got {kind!r}")
     reference = part.get("$ref", "#")
     check(str(reference).startswith("#"), f"{place}: $ref must point into the schema itself ('#/...'), got {reference!r}")
@@ -79,6 +82,8 @@ def _check_part(place: str, part: Mapping[str, Any]) -> None:
     if isinstance(members, Mapping) and part.get("additionalProperties") is False:
         unknown = [name for name in required if name not in members]
         check(not unknown, f"{place}: required names {', '.join(map(repr, unknown))}, which properties does not have")
+    for key in KEYWORDS_WITH_SCHEMAS:
+        check(key not in part or (isinstance(part[key], list) and part[key]), f"{place}: {key} must be a list of schemas")
     for key in KEYWORDS_WITH_NAMED_SCHEMAS:
         named = part.get(key, {})
         check(isinstance(named, Mapping), f"{place}: {key} must be a dict of schemas, got {named!r}")
@@ -92,10 +97,12 @@ def _parts(schema: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]: 
         return
     yield place, schema
     for key in KEYWORDS_WITH_NAMED_SCHEMAS:
-        for name, sub in (schema.get(key) or {}).items():
+        named = schema.get(key)
+        for name, sub in named.items() if isinstance(named, Mapping) else ():
             yield from _parts(sub, f"{place}.{key}.{name}")
-    for key in ("allOf", "anyOf", "oneOf", "prefixItems"):
-        for number, sub in enumerate(schema.get(key) or []):
+    for key in KEYWORDS_WITH_SCHEMAS:
+        listed = schema.get(key)
+        for number, sub in enumerate(listed if isinstance(listed, list) else ()):
             yield from _parts(sub, f"{place}.{key}[{number}]")
     for key in ("items", "not", "if", "then", "else", "contains", "additionalProperties", "propertyNames"):
         yield from _parts(schema.get(key), f"{place}.{key}")

@@ -30,9 +30,14 @@ from serverless_patterns._blocks.request_model import draft4
 from serverless_patterns.operations import Operations
 
 STAGE = "v1"
-#: What API Gateway says of an error in a response of its own.
+#: Problem details that API Gateway answers itself. ``messageString`` brings its own quotes; the detailed reason of a refused
+#: body (``validationErrorString``) does not, and can have quotes in it.
 #: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
-ERROR, VALIDATION_ERROR = "$context.error.message", "$context.error.validationErrorString"
+PROBLEM = '{"type": "about:blank", "detail": $context.error.messageString, "request_id": "$context.requestId"}'
+BAD_BODY = (
+    '{"type": "about:blank", "title": "Bad Request", "status": 400, '
+    '"detail": "The body does not fit the schema of the resource.", "request_id": "$context.requestId"}'
+)
 
 
 def rest_edge(
@@ -86,6 +91,21 @@ def rest_edge(
     )
 
 
+def check_rest(authorization: Authorization, cors: Cors | None) -> None:
+    """Check what only an HTTP API can do."""
+    check(
+        authorization.kind != "jwt",
+        "authorization: a REST API verifies tokens of a Cognito user pool only; use Authorization.cognito(user_pool, "
+        "clients=[...]), or api_kind='http', which verifies those of any issuer",
+    )
+    origins = [] if cors is None else list(cors.allow_origins)
+    check(
+        len(origins) <= 1,
+        "allow_origins must be one origin for api_kind='rest' (its own error answers carry a fixed one), "
+        f"got {origins}; api_kind='http' takes several",
+    )
+
+
 def _add_methods(
     api: apigateway.RestApi, function: lambda_.IFunction, routes: Sequence[Route], options: _MethodOptions
 ) -> None:
@@ -128,11 +148,6 @@ class _MethodOptions:
 
 
 def _authorization(api: apigateway.RestApi, authorization: Authorization) -> dict[str, Any]:
-    check(
-        authorization.kind != "jwt",
-        "authorization: a REST API verifies tokens of a Cognito user pool only; use Authorization.cognito(user_pool, "
-        "clients=[...]), or api_kind='http', which verifies those of any issuer",
-    )
     if authorization.kind == "iam":
         return {"authorization_type": apigateway.AuthorizationType.IAM}
     if authorization.kind == "none":
@@ -162,11 +177,6 @@ def _stage(access_log: logs.ILogGroup, throttle: Throttle, operations: Operation
 
 
 def _preflight(cors: Cors, routes: Sequence[Route]) -> apigateway.CorsOptions:
-    check(
-        len(cors.allow_origins) == 1,
-        f"allow_origins must be one origin for api_kind='rest' (its own error answers carry a fixed one), "
-        f"got {list(cors.allow_origins)}; api_kind='http' takes several",
-    )
     return apigateway.CorsOptions(
         allow_origins=list(cors.allow_origins),
         allow_methods=sorted({route.method for route in routes}),
@@ -185,20 +195,11 @@ def _add_gateway_responses(api: apigateway.RestApi, cors: Cors | None) -> None:
         if cors.allow_credentials:
             headers["Access-Control-Allow-Credentials"] = "'true'"
     for construct_id, kind, problem in (
-        (
-            "BadBody",
-            apigateway.ResponseType.BAD_REQUEST_BODY,
-            {"title": "Bad Request", "status": 400, "detail": VALIDATION_ERROR},
-        ),
-        ("ClientError", apigateway.ResponseType.DEFAULT_4_XX, {"detail": ERROR}),
-        ("ServerError", apigateway.ResponseType.DEFAULT_5_XX, {"detail": ERROR}),
+        ("BadBody", apigateway.ResponseType.BAD_REQUEST_BODY, BAD_BODY),
+        ("ClientError", apigateway.ResponseType.DEFAULT_4_XX, PROBLEM),
+        ("ServerError", apigateway.ResponseType.DEFAULT_5_XX, PROBLEM),
     ):
-        api.add_gateway_response(
-            construct_id,
-            type=kind,
-            response_headers=headers,
-            templates={"application/json": json.dumps({"type": "about:blank", **problem, "request_id": "$context.requestId"})},
-        )
+        api.add_gateway_response(construct_id, type=kind, response_headers=headers, templates={"application/json": problem})
 
 
 def _add_usage_plan(api: apigateway.RestApi, usage_plan: UsagePlan, operations: Operations) -> None:

@@ -9,6 +9,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from serverless_patterns._blocks.alarms import Alerts
+from serverless_patterns._blocks.checks import check_type
 from serverless_patterns.environments import Environment
 
 
@@ -20,6 +21,7 @@ class AlertStack(Stack):
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, environment: Environment) -> None:
+        check_type("environment", environment, Environment, "an Environment, such as PROD or environment_named('prod')")
         super().__init__(
             scope,
             construct_id,

@@ -44,7 +44,7 @@ class PatternStack(Stack):
         tags: Mapping[str, str] | None = None,
     ) -> None:
         check_type("environment", environment, Environment, "an Environment, such as DEV or environment_named('dev')")
-        check_type("alerts", alerts, Alerts, "Alerts(...), such as those of AlertStack(...).alerts")
+        check_type("alerts", alerts, Alerts, "Alerts(...), such as those of AlertStack(...).alerts", optional=True)
         super().__init__(
             scope,
             construct_id,

@@ -150,6 +150,40 @@ def test_a_rest_api_is_throttled_and_traced_too(stack):
     assert "requestId" in json.loads(stage["AccessLogSetting"]["Format"])
 
 
+def test_a_rest_api_takes_its_share_of_the_capacity_and_is_traced_only_where_wanted(stack):
+    operations = Operations(capacity=Capacity(share=0.5), tracing=False)
+    users(stack, api_kind="rest", usage_plan=UsagePlan(), operations=operations)
+    stage = properties(stack, "AWS::ApiGateway::Stage")
+    assert (stage["MethodSettings"][0]["ThrottlingRateLimit"], stage["TracingEnabled"]) == (50, False)
+    assert properties(stack, "AWS::ApiGateway::UsagePlan")["Throttle"] == {"RateLimit": 50, "BurstLimit": 100}
+    assert "TracingConfig" not in properties(stack, "AWS::Lambda::Function")
+
+
+def test_a_rest_apis_callers_are_granted_its_stage(stack):
+    users(stack, api_kind="rest").grant_read(iam.Role(stack, "Reader", assumed_by=iam.AccountRootPrincipal()))
+    (arns,) = [s["Resource"] for s in statements(template_of(stack)) if s["Action"] == "execute-api:Invoke"]
+    assert [arn["Fn::Join"][1][-1] for arn in arns] == ["/v1/GET/users", "/v1/GET/users/*"]
+
+
+@pytest.mark.parametrize("kind", ["http", "rest"])
+def test_a_browser_keeps_a_preflight_as_long_as_told(stack, kind):
+    users(stack, api_kind=kind, cors=Cors(allow_origins=["https://a.example"], max_age=Duration.minutes(5)))
+    assert "300" in json.dumps(
+        [r for r in template_of(stack)["Resources"].values() if "axAge" in json.dumps(r) or "Max-Age" in json.dumps(r)]
+    )
+
+
+def test_a_rest_api_without_authorization_has_to_be_written_out_too(stack):
+    users(stack, api_kind="rest", authorization=Authorization.none())
+    assert {method["AuthorizationType"] for method in methods(stack)} == {"NONE"}
+
+
+def test_what_a_kind_cannot_do_is_said_before_anything_is_defined(stack):
+    with pytest.raises(PatternError, match="a REST API verifies tokens of a Cognito user pool only"):
+        users(stack, api_kind="rest", authorization=Authorization.jwt(issuer="https://id.example.com", audience=["a"]))
+    assert stack.node.children == []
+
+
 def test_no_stack_touches_the_accounts_own_api_gateway_role(stack):
     users(stack, api_kind="rest")
     assert resources(template_of(stack), "AWS::ApiGateway::Account") == {}
@@ -191,9 +225,9 @@ def test_a_usage_plan_asks_each_request_for_a_key_and_meters_it(stack):
 
 
 def test_tokens_of_any_issuer_are_accepted_with_their_audience_and_scopes(stack):
-    users(stack, authorization=Authorization.jwt(issuer="https://id.example.com", audience=["shop"], scopes=["users"]))
+    users(stack, authorization=Authorization.jwt(issuer="https://id.example.com", audience=["shop", "app"], scopes=["users"]))
     authorizer = properties(stack, "AWS::ApiGatewayV2::Authorizer")
-    assert authorizer["JwtConfiguration"] == {"Audience": ["shop"], "Issuer": "https://id.example.com"}
+    assert authorizer["JwtConfiguration"] == {"Audience": ["shop", "app"], "Issuer": "https://id.example.com"}
     assert {(r["AuthorizationType"], *r["AuthorizationScopes"]) for r in routes(stack).values()} == {("JWT", "users")}
 
 
@@ -403,6 +437,7 @@ def test_what_does_not_fit_is_refused_in_the_users_words(stack, options, message
             "handler must be made by Handler.from_directory(...), or Handler(code, 'module.function')",
         ),
         ({"resource": 3}, "resource must be a path segment such as 'users', got 3 (int, not str)"),
+        ({"resource": None}, "resource must be a path segment such as 'users', got None (NoneType, not str)"),
     ],
 )
 def test_a_value_of_another_type_is_refused_with_how_to_make_one(stack, options, message):
@@ -499,6 +534,15 @@ def test_the_execution_log_of_a_rest_api_is_not_kept_for_ever(stack):
             "rate must be a whole number, got '10' (str, not int)",
         ),
         (lambda: Cors(allow_origins=["*"], max_age=Duration.days(2)), "max_age must be 0 to 86400 s, got 172800 s"),
+        (lambda: Throttle(rate=None), "rate must be a whole number, got None (NoneType, not int)"),
+        (lambda: Throttle(burst=True), "burst must be a whole number, got True (bool, not int)"),
+        (lambda: Throttle(burst=5_001), "burst must be 1 to 5000 requests, got 5001 requests"),
+        (lambda: UsagePlan(throttle={}), "throttle must be a Throttle(rate=..., burst=...), got {} (dict, not Throttle)"),
+        (
+            lambda: Cors(allow_origins=["https://Shop.example"]),
+            ("allow_origins must hold origins such as 'https://shop.example.com' or '*', got 'https://Shop.example'"),
+        ),
+        (lambda: Cors(allow_origins=["*"], max_age=Duration.millis(1500)), "max_age must be whole seconds, got 1500 ms"),
         (lambda: Throttle(rate=0), "rate must be 1 to 10000 requests per second, got 0 requests per second"),
         (lambda: UsagePlan(requests_per_day=0), "requests_per_day must be at least 1, or None for no quota, got 0"),
         (
@@ -546,6 +590,14 @@ def test_values_are_checked_where_they_are_made(make, message):
         ({**USER, "properties": {"name": 5}}, "schema.properties.name must be a schema (a dict), got 5"),
         ({**USER, "$defs": []}, "schema: $defs must be a dict of schemas, got []"),
         ({**USER, "required": ["nmae"]}, "schema: required names 'nmae', which properties does not have"),
+        ({**USER, "properties": {"name": {"allOf": 3}}}, "schema.properties.name: allOf must be a list of schemas"),
+        (
+            {**USER, "properties": {"name": {"anyOf": [{"items": {"type": "text"}}]}}},
+            (
+                "schema.properties.name.anyOf[0].items: type must be "
+                "one of array, boolean, integer, null, number, object, string, got 'text'"
+            ),
+        ),
         ({**USER, "required": "name"}, "schema: required must be a list of property names, got 'name'"),
     ],
 )
@@ -559,10 +611,10 @@ def test_construct_and_handler_agree_on_what_belongs_to_the_server():
     assert SERVER_OWNED == models.SERVER_OWNED
 
 
-@pytest.mark.parametrize("attribute", ["updated_at", "name", "unknown"])
-def test_items_expire_by_a_number_of_the_schema(stack, attribute):
+@pytest.mark.parametrize(("attribute", "others"), [("updated_at", False), ("name", False), ("unknown", False), ("etag", True)])
+def test_items_expire_by_a_number_of_the_schema(stack, attribute, others):
     with pytest.raises(PatternError, match="time_to_live_attribute must be a field of the schema with type 'integer'"):
-        users(stack, table=TableOptions(time_to_live_attribute=attribute))
+        users(stack, table=TableOptions(time_to_live_attribute=attribute), schema={**USER, "additionalProperties": others})
 
 
 @pytest.mark.parametrize(

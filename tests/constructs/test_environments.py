@@ -66,6 +66,13 @@ def test_values_cannot_be_changed_in_place():
             lambda: Operations(debug_sample_rate=1.5),
             "debug_sample_rate must be 0 to 1 (0.01 is one invocation in a hundred), got 1.5",
         ),
+        (lambda: Operations(capacity=0.5), "capacity must be of type Capacity, got 0.5"),
+        (lambda: Operations(tracing="no"), "tracing must be of type bool, got 'no'"),
+        (lambda: Operations(backup_days=True), "backup_days must be of type int, got True"),
+        (
+            lambda: Operations(removal_policy=RemovalPolicy.SNAPSHOT),
+            "removal_policy must be one of RETAIN, DESTROY, RETAIN_ON_UPDATE_OR_DELETE, got SNAPSHOT",
+        ),
         (lambda: Operations(log_level="info"), "log_level must be one of 'DEBUG', 'INFO', 'WARNING', 'ERROR', got 'info'"),
         (lambda: Operations(handler_platform="arm"), "handler_platform must be one of 'aws', 'host', got 'arm'"),
         (lambda: Capacity(share=0), "share must be above 0 and at most 1 (1 is the declared capacity), got 0"),

@@ -147,9 +147,10 @@ def test_the_fingerprint_follows_content_names_requirements_and_platform(code):
     assert Package(root=code.parent, files={"a.py": "1"}, requirements=lock).fingerprint() == package.fingerprint()
 
 
-def test_the_fingerprint_follows_included_requirements(code):
+@pytest.mark.parametrize("option", ["-r ", "-r", "-c\t", "--requirement=", "--constraint "])
+def test_the_fingerprint_follows_included_requirements(code, option):
     lock = code / "requirements.txt"
-    lock.write_text("-r more.txt\n")
+    lock.write_text(f"{option}more.txt\n")
     (code / "more.txt").write_text("pure==1.0\n")
     before = Package(root=code, requirements=lock).fingerprint()
     (code / "more.txt").write_text("pure==1.1\n")
@@ -205,7 +206,40 @@ def test_linked_folders_and_programs_are_packed_as_they_are(code, tmp_path):
     (tmp_path / "elsewhere" / "tool").chmod(0o755)
     (code / "linked").symlink_to(tmp_path / "elsewhere")
     asset = _bundled_asset(Handler.from_directory(code, "app.handler"))
-    assert (asset / "linked" / "tool").stat().st_mode & 0o111
+    assert (asset / "linked" / "tool").stat().st_mode & 0o777 == 0o755
+
+
+def test_files_are_packed_for_all_to_read_whatever_this_machine_allows(code):
+    before = Handler.from_directory(code, "app.handler").code.fingerprint()
+    (code / "app.py").chmod(0o600)
+    handler = Handler.from_directory(code, "app.handler")
+    assert (_bundled_asset(handler) / "app.py").stat().st_mode & 0o777 == 0o644
+    assert handler.code.fingerprint() == before
+
+
+def test_a_link_to_a_folder_above_is_refused(code):
+    (code / "loop").symlink_to(code)
+    with pytest.raises(BundlingError, match="is a link to a folder that it is in"):
+        Handler.from_directory(code, "app.handler")
+
+
+def test_an_entry_may_be_a_package(code):
+    (code / "deep" / "__init__.py").write_text("def handler(event, context): ...\n")
+    assert Handler.from_directory(code, "deep.handler").entry == "deep.handler"
+
+
+def test_only_code_is_packed(code):
+    for name in ("cdk.out", "node_modules", "venv"):
+        (code / name).mkdir()
+        (code / name / "large.py").write_text("")
+    assert set(Handler.from_directory(code, "app.handler").code.files) == {"app.py", "deep/__init__.py", "deep/inner.py"}
+
+
+def test_the_layer_is_packed_for_where_it_runs(stack, monkeypatch):
+    platforms = []
+    monkeypatch.setattr(Package, "fingerprint", lambda package: platforms.append(package.platform) or "0" * 64)
+    _function(stack, Handler.bundled("api_crud"), handler_platform="host")
+    assert set(platforms) == {"host"}
 
 
 def test_an_editable_requirement_is_refused(code):

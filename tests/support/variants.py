@@ -6,8 +6,9 @@ from typing import Any
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
-from serverless_patterns import Alerts, ApiCrud, Authorization, Cors, UsagePlan
-from tests.support.synthesis import empty_stack, template_of
+from serverless_patterns import PROD, Alerts, ApiCrud, Authorization, Cors, UsagePlan
+from serverless_patterns.stacks import AlertStack
+from tests.support.synthesis import empty_stack, new_app, template_of
 
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}}
 
@@ -54,4 +55,8 @@ def _user_pool(scope: Construct, clients: int) -> Authorization:
     return Authorization.cognito(pool, clients=found, scopes=["users/write"])
 
 
-VARIANTS = {"api_crud_rest": _rest, "api_crud_cognito": _cognito, "api_crud_rest_cognito": _rest_cognito}
+def _alerts() -> Mapping[str, Any]:
+    return template_of(AlertStack(new_app(), "prod-alerts", environment=PROD))
+
+
+VARIANTS = {"alerts": _alerts, "api_crud_rest": _rest, "api_crud_cognito": _cognito, "api_crud_rest_cognito": _rest_cognito}
