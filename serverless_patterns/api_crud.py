@@ -200,7 +200,7 @@ class ApiCrud(Construct):
         """Define the alarms of the API, the function and the tables, heard by the topics of their tier."""
         alarms = AlarmSet(self, alerts)
         limit = Duration.seconds(INTEGRATION_LIMIT[self._edge.kind])
-        timeout = limit if self._timeout.is_unresolved() else self._timeout
+        timeout = limit if self._timeout.is_unresolved() else self._timeout  # of a token, only that it is below is known
         tail = f"aws logs tail {self._edge.access_log.log_group_name} --since 15m"
         alarms.add(
             "ServerErrors",

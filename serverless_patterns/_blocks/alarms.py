@@ -8,7 +8,7 @@ from typing import Literal
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
@@ -16,12 +16,11 @@ from constructs import Construct
 
 from serverless_patterns._blocks.checks import check, check_type
 
-OPERATIONS = {
+#: DynamoDB's name of an operation, as in its IAM action and its metrics -> as CDK names it.
+TABLE_OPERATIONS = {
     "GetItem": dynamodb.Operation.GET_ITEM,
     "PutItem": dynamodb.Operation.PUT_ITEM,
-    "UpdateItem": dynamodb.Operation.UPDATE_ITEM,
     "DeleteItem": dynamodb.Operation.DELETE_ITEM,
-    "Query": dynamodb.Operation.QUERY,
     "Scan": dynamodb.Operation.SCAN,
     "TransactWriteItems": dynamodb.Operation.TRANSACT_WRITE_ITEMS,
 }
@@ -93,8 +92,8 @@ class AlarmSet:
         )
         topic: sns.ITopic | None = getattr(self._alerts, tier)
         if topic is not None:
-            alarm.add_alarm_action(actions.SnsAction(topic))
-            alarm.add_ok_action(actions.SnsAction(topic))
+            alarm.add_alarm_action(cloudwatch_actions.SnsAction(topic))
+            alarm.add_ok_action(cloudwatch_actions.SnsAction(topic))
         self.alarms.append(alarm)
 
     def add_function(self, function: lambda_.Function, *, timeout: Duration) -> None:
@@ -138,7 +137,7 @@ class AlarmSet:
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
         """
         minute = Duration.minutes(1)
-        operations = [OPERATIONS[action] for action in actions]
+        operations = [TABLE_OPERATIONS[action] for action in actions]
         self.add(
             f"{name}Throttles",
             table.metric_throttled_requests_for_operations(operations=operations, period=minute),

@@ -62,7 +62,7 @@ class HandlerFunction(lambda_.Function):
                 handler=handler.entry,
                 runtime=packaging.runtime(),
                 architecture=packaging.architecture(),
-                layers=[dependency_layer(scope, platform)] if handler.layered else None,
+                layers=[dependency_layer(scope, platform)] if handler.with_dependency_layer else None,
                 description=description,
                 timeout=timeout,
                 memory_size=memory_size,
@@ -94,7 +94,7 @@ def _emitted_level(operations: Operations, handler: Handler) -> lambda_.Applicat
 
     A handler of the user's does not sample: with this level, the runtime would make all its loggers write DEBUG.
     """
-    if operations.debug_sample_rate > 0 and handler.layered:
+    if operations.debug_sample_rate > 0 and handler.with_dependency_layer:
         return lambda_.ApplicationLogLevel.DEBUG
     return {
         "DEBUG": lambda_.ApplicationLogLevel.DEBUG,

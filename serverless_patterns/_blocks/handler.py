@@ -6,7 +6,7 @@ import ast
 import difflib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -36,7 +36,7 @@ class Handler:
     Args:
         code: Any code that CDK knows, or a package that is built while synthesising.
         entry: ``module.function``, as Lambda writes it; the module may have dots or slashes.
-        layered: Whether the function gets the layer with this library's own handler dependencies.
+        with_dependency_layer: Whether the function gets the layer with this library's own handler dependencies.
 
     Raises:
         PatternError: The entry is not of the form ``module.function``.
@@ -44,7 +44,7 @@ class Handler:
 
     code: lambda_.Code | Package
     entry: str
-    layered: bool = False
+    with_dependency_layer: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         """Check the entry."""
@@ -99,7 +99,7 @@ class Handler:
             self_check=f"{pattern}.self_check" if f"{pattern}/self_check.py" in sources else None,
             self_check_requirements=root / "requirements.txt",
         )
-        return cls(package, f"{pattern}.handler.handler", layered=True)
+        return cls(package, f"{pattern}.handler.handler", with_dependency_layer=True)
 
     def for_platform(self, platform: packaging.Platform) -> Handler:
         """The same handler, packed for a platform."""
