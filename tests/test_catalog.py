@@ -192,12 +192,16 @@ def test_only_prod_is_protected_against_termination(environment):
     ("wrong", "message"),
     [
         ({"environment": "dev"}, "environment must be an Environment, such as DEV"),
+        (
+            {"environment": DEV, "define": lambda _scope, _operations: None},
+            "define must return the pattern that it defines, got None",
+        ),
         ({"environment": DEV, "alerts": "topic"}, r"alerts must be Alerts\(\.\.\.\), such as those of AlertStack"),
     ],
 )
 def test_a_stack_says_how_its_environment_and_alerts_are_given(wrong, message):
     with pytest.raises(PatternError, match=message):
-        PatternStack(new_app(), "One", pattern="api_crud", define=CATALOG[0].define, **wrong)
+        PatternStack(new_app(), "One", **{"pattern": "api_crud", "define": CATALOG[0].define, **wrong})
 
 
 def test_stacks_and_alerts_work_inside_a_stage():

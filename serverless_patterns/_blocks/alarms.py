@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -40,6 +40,12 @@ class Alerts:
     critical: sns.ITopic | None = None
     warning: sns.ITopic | None = None
     info: sns.ITopic | None = None
+
+    def __post_init__(self) -> None:
+        """Check that topics are topics."""
+        for tier in get_args(Tier):
+            topic = getattr(self, tier)
+            check(topic is None or hasattr(topic, "topic_arn"), f"{tier} must be an SNS topic, got {topic!r}")
 
 
 class AlarmSet:

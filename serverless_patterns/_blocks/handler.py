@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -47,9 +48,11 @@ class Handler:
     with_dependency_layer: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Check the entry."""
+        """Check the code and the entry."""
+        known = isinstance(self.code, lambda_.Code | Package)
+        check(known, f"code must be made by lambda_.Code, or use Handler.from_directory(...), got {self.code!r}")
         check(
-            "." in self.entry.strip(".") and len(self.entry) <= LONGEST_ENTRY,
+            re.fullmatch(r"[\w/-]+(\.[\w/-]+)+", str(self.entry)) and len(self.entry) <= LONGEST_ENTRY,
             f"entry must be 'module.function', at most {LONGEST_ENTRY} characters, got {self.entry!r}",
         )
 

@@ -11,7 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from serverless_patterns._blocks.checks import check
+from serverless_patterns._blocks.checks import check, check_type
 from serverless_patterns.operations import Operations
 
 
@@ -31,6 +31,15 @@ class TableOptions:
     stream: dynamodb.StreamViewType | None = None
     global_secondary_indexes: Sequence[dynamodb.GlobalSecondaryIndexPropsV2] = ()
     encryption_key: kms.IKey | None = None
+
+    def __post_init__(self) -> None:
+        """Check the types."""
+        check_type("time_to_live_attribute", self.time_to_live_attribute, str, "the name of an attribute", optional=True)
+        check_type("stream", self.stream, dynamodb.StreamViewType, "a StreamViewType", optional=True)
+        indexes = self.global_secondary_indexes
+        check(isinstance(indexes, Sequence), f"global_secondary_indexes must be a list of indexes, got {indexes!r}")
+        key = self.encryption_key
+        check(key is None or hasattr(key, "key_arn"), f"encryption_key must be a KMS key, got {key!r}")
 
 
 def keyed_table(scope: Construct, construct_id: str, *, options: TableOptions, operations: Operations) -> dynamodb.TableV2:

@@ -8,7 +8,7 @@ from aws_cdk import CfnOutput, Stack, Tags
 from constructs import Construct
 
 from serverless_patterns._blocks.alarms import Alerts
-from serverless_patterns._blocks.checks import check_type
+from serverless_patterns._blocks.checks import check, check_type
 from serverless_patterns.catalog import Pattern
 from serverless_patterns.environments import Environment
 from serverless_patterns.operations import Operations
@@ -53,6 +53,7 @@ class PatternStack(Stack):
             description=f"{pattern} in {environment.name}",
         )
         self.pattern = define(self, environment.operations)
+        check(hasattr(self.pattern, "add_alarms"), f"define must return the pattern that it defines, got {self.pattern!r}")
         self.alarms = self.pattern.add_alarms(alerts if alerts and environment.alarm_actions else Alerts())
         for name, value in self.pattern.outputs.items():
             CfnOutput(self, name, value=value)

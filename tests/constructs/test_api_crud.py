@@ -534,6 +534,16 @@ def test_the_execution_log_of_a_rest_api_is_not_kept_for_ever(stack):
             "rate must be a whole number, got '10' (str, not int)",
         ),
         (lambda: Cors(allow_origins=["*"], max_age=Duration.days(2)), "max_age must be 0 to 86400 s, got 172800 s"),
+        (lambda: Alerts(critical="arn:aws:sns:x"), "critical must be an SNS topic, got 'arn:aws:sns:x'"),
+        (
+            lambda: TableOptions(stream="NEW_IMAGE"),
+            "stream must be a StreamViewType, got 'NEW_IMAGE' (str, not StreamViewType)",
+        ),
+        (lambda: TableOptions(encryption_key="alias/x"), "encryption_key must be a KMS key, got 'alias/x'"),
+        (
+            lambda: Handler("src", "app.handler"),
+            "code must be made by lambda_.Code, or use Handler.from_directory(...), got 'src'",
+        ),
         (lambda: Throttle(rate=None), "rate must be a whole number, got None (NoneType, not int)"),
         (lambda: Throttle(burst=True), "burst must be a whole number, got True (bool, not int)"),
         (lambda: Throttle(burst=5_001), "burst must be 1 to 5000 requests, got 5001 requests"),

@@ -174,6 +174,7 @@ def test_an_entry_may_be_defined_imported_or_nested(code, entry):
         ),
         ("app.zzz", r"does not define it; it defines handler, other"),
         ("main.handler", r"entry 'main\.handler' names the module 'main', but there is no file .*main\.py"),
+        ("app..handler", r"entry must be 'module\.function'"),
         ("handler", r"entry must be 'module\.function', at most 128 characters, got 'handler'"),
     ],
 )
