@@ -71,6 +71,17 @@ def _limited(declared: int, share: float, most: int | None) -> int:
 KEEPING = (RemovalPolicy.RETAIN, RemovalPolicy.DESTROY, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
 
+_TYPES: dict[str, type | UnionType] = {
+    "removal_policy": RemovalPolicy,
+    "deletion_protection": bool,
+    "backup_days": int,
+    "log_retention": logs.RetentionDays,
+    "debug_sample_rate": int | float,
+    "tracing": bool,
+    "capacity": Capacity,
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Operations:
     """How a pattern is run. Every value has a careful default; ``replace`` makes a copy with other ones.
@@ -110,7 +121,8 @@ class Operations:
                 raise PatternError(msg)
         for name, kind in _TYPES.items():
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
+            optional = name == "backup_days" and value is None
+            if not optional and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
                 msg = f"{name} must be of type {kind.__name__ if isinstance(kind, type) else kind}, got {value!r}"
                 raise PatternError(msg)
         if self.removal_policy not in KEEPING:
@@ -128,14 +140,3 @@ class Operations:
     def replace(self, **changes: object) -> Operations:
         """A copy with these values changed."""
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
-
-
-_TYPES: dict[str, type | UnionType] = {
-    "removal_policy": RemovalPolicy,
-    "deletion_protection": bool,
-    "backup_days": int,
-    "log_retention": logs.RetentionDays,
-    "debug_sample_rate": int | float,
-    "tracing": bool,
-    "capacity": Capacity,
-}

@@ -85,12 +85,12 @@ class Package:
     def write(self, folder: Path) -> None:
         """Write the files and the installed packages into a folder."""
         if self.requirements is not None:
-            shutil.copytree(installed(self.requirements, self.platform), folder / self.into, dirs_exist_ok=True)
+            packages = installed(self.requirements, self.platform)
+            shutil.copytree(packages, folder / self.into, copy_function=_copy, dirs_exist_ok=True)
         for name, source in self.files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(source.encode() if isinstance(source, str) else source.read_bytes())
-            path.chmod(_mode(source))
+            _copy(source, path)
         if self.self_check is not None:
             self._check(folder)
 
@@ -115,6 +115,12 @@ class Package:
             if bundling.error is not None:
                 raise bundling.error from None
             raise
+
+
+def _copy(source: Path | str, target: str | os.PathLike[str]) -> None:
+    """Write a file, or a text, with the mode that Lambda wants."""
+    Path(target).write_bytes(source.encode() if isinstance(source, str) else source.read_bytes())
+    Path(target).chmod(_mode(source))
 
 
 def _mode(source: Path | str) -> int:

@@ -67,6 +67,8 @@ def test_values_cannot_be_changed_in_place():
             "debug_sample_rate must be 0 to 1 (0.01 is one invocation in a hundred), got 1.5",
         ),
         (lambda: Operations(capacity=0.5), "capacity must be of type Capacity, got 0.5"),
+        (lambda: Operations(capacity=None), "capacity must be of type Capacity, got None"),
+        (lambda: Operations(removal_policy=None), "removal_policy must be of type RemovalPolicy, got None"),
         (lambda: Operations(tracing="no"), "tracing must be of type bool, got 'no'"),
         (lambda: Operations(backup_days=True), "backup_days must be of type int, got True"),
         (

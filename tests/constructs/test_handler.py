@@ -218,6 +218,14 @@ def test_files_are_packed_for_all_to_read_whatever_this_machine_allows(code):
     assert handler.code.fingerprint() == before
 
 
+def test_packages_are_packed_for_all_to_read_too(code, cache, wheelhouse):
+    lock = code / "requirements.txt"
+    lock.write_text("pure==1.0\n")
+    (packaging.installed(lock, "aws") / "pure.py").chmod(0o600)
+    asset = _bundled_asset(Handler.from_directory(code, "app.handler", requirements=lock))
+    assert (asset / "pure.py").stat().st_mode & 0o777 == 0o644
+
+
 def test_a_link_to_a_folder_above_is_refused(code):
     (code / "loop").symlink_to(code)
     with pytest.raises(BundlingError, match="is a link to a folder that it is in"):
