@@ -84,6 +84,9 @@ def expect(folder: Path, *files: str) -> None:
     missing = [name for name in files if not (folder / name).is_file()]
     if missing:
         sys.exit(f"missing in {folder.name}: {', '.join(missing)}")
+    for name in files:
+        if name.endswith(".py"):
+            compile((folder / name).read_bytes(), name, "exec")  # what is there is Python, not a name of it
 
 
 def package_count(python: Path) -> int:

@@ -86,11 +86,15 @@ class Package:
         """Write the files and the installed packages into a folder."""
         if self.requirements is not None:
             packages = installed(self.requirements, self.platform)
-            shutil.copytree(packages, folder / self.into, copy_function=_copy, dirs_exist_ok=True)
+            shutil.copytree(packages, folder / self.into, copy_function=_copy_file, dirs_exist_ok=True)
         for name, source in self.files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            _copy(source, path)
+            if isinstance(source, str):
+                path.write_text(source, encoding="utf-8")
+                path.chmod(_mode(source))
+            else:
+                _copy_file(source, path)
         if self.self_check is not None:
             self._check(folder)
 
@@ -117,10 +121,10 @@ class Package:
             raise
 
 
-def _copy(source: Path | str, target: str | os.PathLike[str]) -> None:
-    """Write a file, or a text, with the mode that Lambda wants."""
-    Path(target).write_bytes(source.encode() if isinstance(source, str) else source.read_bytes())
-    Path(target).chmod(_mode(source))
+def _copy_file(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Copy a file, with the mode that Lambda wants."""
+    shutil.copyfile(source, target)
+    Path(target).chmod(_mode(Path(source)))
 
 
 def _mode(source: Path | str) -> int:

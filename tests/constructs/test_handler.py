@@ -224,6 +224,7 @@ def test_packages_are_packed_for_all_to_read_too(code, cache, wheelhouse):
     (packaging.installed(lock, "aws") / "pure.py").chmod(0o600)
     asset = _bundled_asset(Handler.from_directory(code, "app.handler", requirements=lock))
     assert (asset / "pure.py").stat().st_mode & 0o777 == 0o644
+    assert (asset / "pure.py").read_text() == "NAME = 'pure'\n"
 
 
 def test_a_link_to_a_folder_above_is_refused(code):
