@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +20,6 @@ from api_crud.models import (
     Page,
     Precondition,
     Settings,
-    is_id,
     new_version,
 )
 from shared import strict_json
@@ -36,6 +34,7 @@ from shared.errors import (
     PreconditionError,
     TooLargeError,
 )
+from shared.ids import id_faults, is_id, new_id
 from shared.schema import Schema
 from shared.strict_json import Json
 
@@ -147,7 +146,7 @@ class Items:
             KeyReusedError: The key came with another body before.
         """
         fields = self._fields(body)
-        item = self._item(str(fields.get("id", uuid.uuid4())), fields, etag=new_version())
+        item = self._item(str(fields.get("id", new_id())), fields, etag=new_version())
         before_write()
         if key is not None:
             return self._create_once(item, fields, key)
@@ -268,9 +267,7 @@ def _id_faults(fields: dict[str, Json], item_id: str | None) -> list[Fault]:
         return []
     if item_id is not None and given != item_id:
         return [Fault.at(["id"], "is not the id in the path")]
-    if not (isinstance(given, str) and is_id(given)):
-        return [Fault.at(["id"], "must be 1 to 128 letters, digits or characters of ._~@:+-, and not . or ..")]
-    return []
+    return id_faults(given)
 
 
 def _hash(document: Json) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 from shared import settings
 from shared.errors import InvalidError
 from shared.observability import LogSettings
-from shared.settings import SettingsError
 from shared.strict_json import Json
 
 #: The attribute that holds an item's version. No representation shows it: the ETag header does.
@@ -20,9 +19,6 @@ ETAG = "etag"
 #: Attributes that the server sets and no client can. A schema must not declare them.
 SERVER_OWNED = ("created_at", "updated_at", ETAG)
 
-_CODE_ROOT = Path(__file__).parents[1]
-_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~@:+-]{1,128}")
-_RESOURCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VERSION = re.compile(r"[0-9a-f]{32}")
 _ETAG = re.compile(r'(W/)?"([^"]*)"')
 _CONDITION = re.compile(rf"\s*(?:\*|{_ETAG.pattern}(?:\s*,\s*{_ETAG.pattern})*)\s*")
@@ -68,31 +64,19 @@ class Settings:
         Raises:
             SettingsError: A variable is missing or malformed; the message begins with its name.
         """
-        origins = settings.texts(variables, "ALLOW_ORIGINS")
-        credentials = settings.choice(variables, "ALLOW_CREDENTIALS", "false", allowed=("true", "false")) == "true"
-        if credentials and "*" in origins:
-            msg = "ALLOW_CREDENTIALS must be false where ALLOW_ORIGINS has *: browsers refuse the two together"
-            raise SettingsError(msg)
+        origins, credentials = settings.allowed_origins(variables)
         return cls(
-            resource=_resource(variables),
+            resource=settings.resource(variables),
             table_name=settings.text(variables, "TABLE_NAME"),
             idempotency_table_name=settings.text(variables, "IDEMPOTENCY_TABLE_NAME"),
             idempotency_ttl_seconds=settings.integer(variables, "IDEMPOTENCY_TTL_SECONDS", 86_400, least=1, most=31_536_000),
             max_body_bytes=settings.integer(variables, "MAX_BODY_BYTES", 262_144, least=1, most=6_291_456),
-            schema_file=_CODE_ROOT / settings.text(variables, "SCHEMA_FILE"),
+            schema_file=settings.code_file(variables, "SCHEMA_FILE"),
             ttl_attribute=variables.get("TTL_ATTRIBUTE", ""),
             allow_origins=origins,
             allow_credentials=credentials,
             logs=LogSettings.from_environment(variables),
         )
-
-
-def _resource(variables: Mapping[str, str]) -> str:
-    resource = settings.text(variables, "RESOURCE")
-    if not _RESOURCE.fullmatch(resource):
-        msg = f"RESOURCE must be 1 to 64 letters, digits, - or _, got {resource!r}"
-        raise SettingsError(msg)
-    return resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +125,6 @@ class KeyRecord:
     etag: str
     created_at: str
     expires_at: int
-
-
-def is_id(text: str) -> bool:
-    """Whether this can be the id of an item: 1 to 128 characters that stand in a path and a header as they are.
-
-    ``.`` and ``..`` do not: clients resolve them before they send the path.
-    """
-    return _ID.fullmatch(text) is not None
 
 
 def new_version() -> str:

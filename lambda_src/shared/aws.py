@@ -29,12 +29,16 @@ CLIENT_CONFIG = Config(
 
 #: Error codes of calls that would work later:
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+#: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _PASSING = frozenset(
     {
         "InternalServerError",
+        "KMS.ThrottlingException",
+        "KmsThrottled",
         "ProvisionedThroughputExceeded",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
+        "RequestThrottled",
         "ServiceUnavailable",
         "Throttling",
         "ThrottlingError",
@@ -62,16 +66,20 @@ def _passing(error: ClientError) -> bool:
     return bool(codes & _PASSING) or status >= 500  # noqa: PLR2004  every 5xx is the service's own failure
 
 
-def time_guard(context: LambdaContext) -> Callable[[], None]:
+def time_guard(context: LambdaContext, *, calls: int = 1) -> Callable[[], None]:
     """A check to make before each write: a write that the function's timeout cuts off has an outcome that nobody knows.
 
+    Args:
+        context: What Lambda says about this invocation.
+        calls: How many calls are made after the check, one after the other.
+
     Returns:
-        A function which raises ``UnavailableError`` if less time is left than ``LONGEST_CALL_SECONDS``.
+        A function which raises ``UnavailableError`` if less time is left than ``LONGEST_CALL_SECONDS`` for each of them.
     """
 
     def check() -> None:
         left = context.get_remaining_time_in_millis() / 1000
-        if left < LONGEST_CALL_SECONDS:
+        if left < calls * LONGEST_CALL_SECONDS:
             msg = "There was not enough time left to do this safely, and nothing was changed. Try again."
             raise UnavailableError(msg, retry_after=_RETRY_AFTER_SECONDS)
 

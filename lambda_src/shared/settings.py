@@ -3,7 +3,12 @@
 A variable that is missing or malformed names itself, so that the first line of a failed start says what to mend.
 """
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
+
+_CODE_ROOT = Path(__file__).parents[1]
+_RESOURCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class SettingsError(ValueError):
@@ -69,3 +74,39 @@ def choice(variables: Mapping[str, str], name: str, default: str, *, allowed: tu
         msg = f"{name} must be one of {', '.join(allowed)}, got {given!r}"
         raise SettingsError(msg)
     return given
+
+
+def code_file(variables: Mapping[str, str], name: str) -> Path:
+    """The file that the variable names, relative to the root of the code.
+
+    Raises:
+        SettingsError: The variable is missing or empty.
+    """
+    return _CODE_ROOT / text(variables, name)
+
+
+def resource(variables: Mapping[str, str]) -> str:
+    """The path segment of the collection, in RESOURCE.
+
+    Raises:
+        SettingsError: It is missing, or no path segment.
+    """
+    given = text(variables, "RESOURCE")
+    if not _RESOURCE.fullmatch(given):
+        msg = f"RESOURCE must be 1 to 64 letters, digits, - or _, got {given!r}"
+        raise SettingsError(msg)
+    return given
+
+
+def allowed_origins(variables: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:
+    """The origins in ALLOW_ORIGINS, and whether their pages may send credentials, as ALLOW_CREDENTIALS says.
+
+    Raises:
+        SettingsError: ALLOW_CREDENTIALS is malformed, or goes with ``*``.
+    """
+    origins = texts(variables, "ALLOW_ORIGINS")
+    credentials = choice(variables, "ALLOW_CREDENTIALS", "false", allowed=("true", "false")) == "true"
+    if credentials and "*" in origins:
+        msg = "ALLOW_CREDENTIALS must be false where ALLOW_ORIGINS has *: browsers refuse the two together"
+        raise SettingsError(msg)
+    return origins, credentials

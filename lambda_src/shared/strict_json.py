@@ -32,15 +32,19 @@ class _Refused(NamedTuple):
     reason: str
 
 
-def parse(raw: bytes) -> Json:
+def parse(raw: bytes, most_nesting: int = MOST_NESTING) -> Json:
     """The document: numbers as ``Decimal``, without trailing zeros.
+
+    Args:
+        raw: The JSON.
+        most_nesting: How deep it may be nested. The default fits a document whose members become the attributes of an item.
 
     Raises:
         InvalidError: It is not JSON, or something in it cannot be kept exactly; all such places are listed.
     """
     text = _decoded(raw)
-    if _nesting(text) > MOST_NESTING:
-        msg = f"The JSON is nested deeper than {MOST_NESTING} levels."
+    if _nesting(text) > most_nesting:
+        msg = f"The JSON is nested deeper than {most_nesting} levels."
         raise InvalidError(msg)
     document = _loaded(text)
     if faults := list(_faults(document, ())):
