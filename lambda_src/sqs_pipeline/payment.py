@@ -1,0 +1,193 @@
+"""The payment API: one charge, within the time there is, told apart into paid, declined and not known yet.
+
+What is not known is asked again with the same Idempotency-Key, so that the payment API takes the money once however often it is
+asked. Nothing that it answers is trusted: neither its size, its speed, its form nor where it points to.
+"""
+
+import email.utils
+import random
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from shared import strict_json
+from shared.errors import InvalidError, UnavailableError
+from shared.strict_json import Json, render
+from sqs_pipeline.models import Charge, Outcome, State
+from sqs_pipeline.secret import Credentials, Secret
+from sqs_pipeline.transport import Answer, Transport, UnansweredError
+
+_MOST_ATTEMPTS = 3
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 2.0
+
+#: With less time no attempt is begun: it would be cut off rather than answered.
+_LEAST_ATTEMPT_SECONDS = 1.0
+
+_LONGEST_REASON = 200
+_PAYMENT_ID = re.compile(r"[\x21-\x7e]{1,256}")
+_SECONDS = re.compile(r"[0-9]{1,9}")
+_REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_NOT_NOW = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+
+
+class PaymentDownError(UnavailableError):
+    """The payment API does not answer, or not as it should. So many of these in a row open the circuit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """What is not certain: kept in one place, for tests to make it so."""
+
+    share: Callable[[], float] = random.random
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+class PaymentApi:
+    """Charges at the payment API.
+
+    Args:
+        secret: Its address and key.
+        transport: Sends requests.
+        chance: Time and luck.
+    """
+
+    def __init__(self, secret: Secret, transport: Transport, chance: Chance = Chance()) -> None:
+        self._secret = secret
+        self._transport = transport
+        self._chance = chance
+
+    def charge(self, charge: Charge, seconds: float) -> Outcome:
+        """What the payment API decides, asked at most three times within these seconds.
+
+        Raises:
+            PaymentDownError: It fails, is silent, cannot be reached or answers nonsense.
+            UnavailableError: It asks to wait, or refuses the key.
+        """
+        deadline = self._chance.clock() + seconds
+        for attempt in range(1, _MOST_ATTEMPTS + 1):
+            try:
+                return self._attempt(charge, deadline)
+            except _AgainError as error:
+                pause = self._pause(attempt) if error.retry_after is None else error.retry_after
+                left = deadline - self._chance.clock()
+                if attempt == _MOST_ATTEMPTS or pause + _LEAST_ATTEMPT_SECONDS > left:
+                    raise error.final from error
+                self._chance.sleep(pause)
+        raise AssertionError  # the last attempt has returned or raised
+
+    def _attempt(self, charge: Charge, deadline: float) -> Outcome:
+        answer = self._asked(charge, deadline)
+        if answer.status in _REFUSED:  # the key may have been changed since it was read
+            self._secret.forget()
+            answer = self._asked(charge, deadline)
+        if answer.status in _REFUSED:
+            msg = f"The payment API refuses the credentials ({answer.status}): put the right api_key into the payment secret."
+            raise UnavailableError(msg)
+        return _outcome(answer)
+
+    def _asked(self, charge: Charge, deadline: float) -> Answer:
+        credentials = self._secret.read()
+        try:
+            return self._transport.post(
+                credentials.url, _headers(charge, credentials), _body(charge), deadline - self._chance.clock()
+            )
+        except UnansweredError as error:
+            self._secret.forget()  # the address may have been changed since it was read
+            msg = f"The payment API gave no answer: {error}."
+            raise _down(msg) from error
+
+    def _pause(self, attempt: int) -> float:
+        """Full jitter: anything up to twice the last bound, so that those who failed together do not come back together.
+
+        https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
+        """
+        bound: float = _FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)
+        return self._chance.share() * min(_LONGEST_PAUSE_SECONDS, bound)
+
+
+class _AgainError(Exception):
+    """It is not known what became of the charge: ask again, after these seconds if the payment API named any."""
+
+    def __init__(self, final: UnavailableError) -> None:
+        super().__init__(final.detail)
+        self.final = final
+        self.retry_after = final.retry_after
+
+
+def _headers(charge: Charge, credentials: Credentials) -> dict[str, str]:
+    return {
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",  # what is not packed cannot be larger than it is
+        "Authorization": f"Bearer {credentials.api_key}",
+        "Content-Type": "application/json",
+        "Idempotency-Key": charge.key,
+    }
+
+
+def _body(charge: Charge) -> bytes:
+    amount = format(charge.amount, "f")
+    return render({"reference": charge.order_id, "amount": amount, "currency": charge.currency}).encode()
+
+
+def _outcome(answer: Answer) -> Outcome:
+    status = answer.status
+    if status in _NOT_NOW:
+        msg = f"The payment API asks to wait ({status})."
+        raise _AgainError(UnavailableError(msg, retry_after=_retry_after(answer)))
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Outcome(State.DECLINED, reason=_reason(_document(answer), f"The payment API answered {status}."))
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return _decision(answer)
+    msg = f"The payment API answered {status}."
+    raise _down(msg, _retry_after(answer))
+
+
+def _decision(answer: Answer) -> Outcome:
+    document = _document(answer)
+    payment_id = document.get("id")
+    if document.get("status") == "approved" and isinstance(payment_id, str) and _PAYMENT_ID.fullmatch(payment_id):
+        return Outcome(State.PAID, payment_id=payment_id)
+    if document.get("status") == "declined":
+        return Outcome(State.DECLINED, reason=_reason(document, "The payment API declined it."))
+    msg = "The payment API answered something that is neither approved nor declined."
+    raise _down(msg)
+
+
+def _document(answer: Answer) -> Mapping[str, Json]:
+    try:
+        document = strict_json.parse(answer.body)
+    except InvalidError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _reason(document: Mapping[str, Json], otherwise: str) -> str:
+    """The payment API's own words, fit to be stored and shown: one line, and short."""
+    given = document.get("reason")
+    words = " ".join("".join(c if c.isprintable() else " " for c in given).split()) if isinstance(given, str) else ""
+    return words[:_LONGEST_REASON] or otherwise
+
+
+def _retry_after(answer: Answer) -> int | None:
+    """The seconds in a Retry-After header, which can be a date; ``None`` if it is neither.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
+    """
+    given = answer.retry_after
+    if _SECONDS.fullmatch(given):
+        return int(given)
+    try:
+        date = email.utils.parsedate_to_datetime(given)
+    except ValueError:
+        return None
+    left = (date if date.tzinfo else date.replace(tzinfo=UTC)) - datetime.now(UTC)
+    return max(0, round(left.total_seconds()))
+
+
+def _down(detail: str, retry_after: int | None = None) -> _AgainError:
+    return _AgainError(PaymentDownError(detail, retry_after=retry_after))

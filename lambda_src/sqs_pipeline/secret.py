@@ -1,0 +1,137 @@
+"""The payment API's address and key, from Secrets Manager: ``secretsmanager:GetSecretValue`` on this one secret."""
+
+import ipaddress
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import boto3
+from botocore.exceptions import ClientError
+from urllib3.exceptions import LocationParseError
+from urllib3.util import Url, parse_url
+
+from shared import strict_json
+from shared.aws import CLIENT_CONFIG
+from shared.errors import InvalidError, UnavailableError
+from shared.strict_json import Json
+
+_KEPT_SECONDS = 300
+_VISIBLE = re.compile(r"[\x21-\x7e]{1,4096}")
+_LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
+
+_HOW = (
+    'Put {"url": "https://...", "api_key": "..."} into the payment secret: '
+    "aws secretsmanager put-secret-value --secret-id <stack output PaymentSecretArn> --secret-string file://secret.json"
+)
+
+
+class MalformedSecretError(UnavailableError):
+    """The secret is not as it must be; the message says how to mend it, and nothing of what is in it."""
+
+    def __init__(self, *, fault: str) -> None:
+        super().__init__(f"The payment secret {fault}. {_HOW}")
+
+
+class SecretsClient(Protocol):
+    """The call that is made."""
+
+    def get_secret_value(self, **parameters: Any) -> Any:  # noqa: ANN401  boto3's own
+        """Read a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Where to charge, and with which key; the key is in no text made of it."""
+
+    url: str
+    api_key: str = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> "Credentials":
+        """The credentials in a secret.
+
+        Raises:
+            MalformedSecretError: They are malformed, or the address is one that the key must not be sent to.
+        """
+        document = _document(text)
+        url, api_key = document.get("url"), document.get("api_key")
+        if not (isinstance(api_key, str) and _VISIBLE.fullmatch(api_key)):
+            raise MalformedSecretError(fault="has no api_key of visible ASCII characters")
+        if not (isinstance(url, str) and _VISIBLE.fullmatch(url)):
+            raise MalformedSecretError(fault="has no url of visible ASCII characters")
+        if fault := _url_fault(url):
+            raise MalformedSecretError(fault=f"has a url that {fault}")
+        return cls(url, api_key)
+
+
+def _document(text: str) -> dict[str, Json]:
+    try:
+        document = strict_json.parse(text.encode("utf-8", "surrogatepass"))
+    except InvalidError:
+        document = None
+    if not isinstance(document, dict):
+        raise MalformedSecretError(fault="is no JSON object")
+    return document
+
+
+def _url_fault(url: str) -> str | None:
+    """Why no key is sent there: it could be read on the way, or by a service that is none of the payment API's."""
+    try:
+        parsed = parse_url(url)  # what connects must be what was checked: urllib3's own reading of the address
+    except LocationParseError:
+        return "is no address"
+    if not parsed.host or parsed.scheme not in {"http", "https"}:
+        return "does not begin with https:// and a host"
+    if parsed.auth is not None:
+        return "has a user name in it"
+    if parsed.scheme == "http" and parsed.host not in _LOOPBACK:
+        return "is http, which is for this machine only (127.0.0.1, [::1], localhost)"
+    return "is an address of the machine's own network, where credentials are handed out" if _is_link_local(parsed) else None
+
+
+def _is_link_local(url: Url) -> bool:
+    try:
+        return ipaddress.ip_address((url.host or "").strip("[]")).is_link_local
+    except ValueError:
+        return False
+
+
+class Secret:
+    """The secret, read when it is needed and kept for five minutes.
+
+    Args:
+        arn: The secret.
+        client: The client to use. Default: a new one, with short timeouts.
+        clock: Seconds, from any beginning.
+    """
+
+    def __init__(self, arn: str, client: SecretsClient | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client: SecretsClient = client or boto3.client("secretsmanager", config=CLIENT_CONFIG)
+        self._arn = arn
+        self._clock = clock
+        self._kept: tuple[float, Credentials] | None = None
+
+    def read(self) -> Credentials:
+        """The credentials.
+
+        Raises:
+            MalformedSecretError: There are none, or they are malformed; the message says how to put them.
+        """
+        if self._kept is None or self._clock() - self._kept[0] >= _KEPT_SECONDS:
+            self._kept = (self._clock(), Credentials.parse(self._text()))
+        return self._kept[1]
+
+    def forget(self) -> None:
+        """Read it anew the next time."""
+        self._kept = None
+
+    def _text(self) -> str:
+        try:
+            answer = self._client.get_secret_value(SecretId=self._arn)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                raise MalformedSecretError(fault="is empty or missing") from error
+            raise
+        return str(answer.get("SecretString", ""))
