@@ -3,11 +3,16 @@
 from serverless_patterns._blocks.alarms import Alerts
 from serverless_patterns._blocks.edge import Authorization, Cors, Throttle, UsagePlan
 from serverless_patterns._blocks.handler import Handler
+from serverless_patterns._blocks.queue import QueueOptions
+from serverless_patterns._blocks.subscriber_action import AuditTrail, Notification, Totals
 from serverless_patterns._blocks.table import TableOptions
+from serverless_patterns._blocks.worker import WorkerOptions
 from serverless_patterns.api_crud import ApiCrud
 from serverless_patterns.environments import DEV, ENVIRONMENTS, LOCAL, PROD, STAGING, Environment, environment_named
 from serverless_patterns.errors import BundlingError, LocalRunError, PatternError, PatternsError, UnknownEnvironmentError
 from serverless_patterns.operations import Capacity, Operations
+from serverless_patterns.sns_fanout import SnsFanout, Subscriber
+from serverless_patterns.sqs_pipeline import CircuitBreaker, SqsPipeline
 
 __all__ = [
     "DEV",
@@ -17,19 +22,28 @@ __all__ = [
     "STAGING",
     "Alerts",
     "ApiCrud",
+    "AuditTrail",
     "Authorization",
     "BundlingError",
     "Capacity",
+    "CircuitBreaker",
     "Cors",
     "Environment",
     "Handler",
     "LocalRunError",
+    "Notification",
     "Operations",
     "PatternError",
     "PatternsError",
+    "QueueOptions",
+    "SnsFanout",
+    "SqsPipeline",
+    "Subscriber",
     "TableOptions",
     "Throttle",
+    "Totals",
     "UnknownEnvironmentError",
     "UsagePlan",
+    "WorkerOptions",
     "environment_named",
 ]

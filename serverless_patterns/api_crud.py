@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from functools import partial
 
@@ -18,7 +17,7 @@ from constructs import Construct
 
 from serverless_patterns._blocks.alarms import AlarmSet, Alerts, rate_of
 from serverless_patterns._blocks.arguments import check_arguments
-from serverless_patterns._blocks.checks import check, check_duration, check_one_of
+from serverless_patterns._blocks.checks import check, check_duration, check_one_of, check_resource
 from serverless_patterns._blocks.edge import INTEGRATION_LIMIT, ApiKind, Authorization, Cors, Route, Throttle, UsagePlan
 from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
@@ -201,26 +200,8 @@ class ApiCrud(Construct):
         alarms = AlarmSet(self, alerts)
         limit = Duration.seconds(INTEGRATION_LIMIT[self._edge.kind])
         timeout = limit if self._timeout.is_unresolved() else self._timeout  # of a token, only that it is below is known
-        tail = f"aws logs tail {self._edge.access_log.log_group_name} --since 15m"
-        alarms.add(
-            "ServerErrors",
-            self.metric_server_errors(),
-            tier="critical",
-            threshold=1,
-            at_threshold=False,
-            periods=(3, 5),
-            description=f"More than 1 % of the answers are 5xx: the function fails or times out. First: {tail}",
-        )
-        alarms.add(
-            "Latency",
-            self.metric_latency(),
-            tier="warning",
-            threshold=0.5 * timeout.to_milliseconds(),
-            at_threshold=False,
-            periods=(3, 5),
-            description=f"One answer in a hundred takes over half of the function's timeout: a slow dependency. First: {tail}",
-        )
-        alarms.add_function(self._function, timeout=timeout)
+        alarms.add_edge(self._edge, timeout=timeout)
+        alarms.add_api_function("Function", self._function, timeout=timeout)
         # An idempotent POST is metered as a transaction, whatever it puts.
         alarms.add_table("Table", self._table, (*TABLE_ACTIONS, "TransactWriteItems"))
         alarms.add_table("IdempotencyTable", self._idempotency_table, (*IDEMPOTENCY_ACTIONS, "TransactWriteItems"))
@@ -252,10 +233,7 @@ def _routes(resource: str) -> list[Route]:
 
 
 def _check(resource: str, api_kind: ApiKind, usage_plan: UsagePlan | None) -> None:
-    check(
-        re.fullmatch(r"[a-z][a-z0-9-]{0,63}", resource),
-        f"resource must be 1 to 64 lower-case letters, digits and hyphens, starting with a letter, got {resource!r}",
-    )
+    check_resource(resource)
     check_one_of("api_kind", api_kind, ("http", "rest"))
     check(
         usage_plan is None or api_kind == "rest",

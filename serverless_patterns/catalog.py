@@ -11,9 +11,12 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from serverless_patterns._blocks.alarms import Alerts
+from serverless_patterns._blocks.subscriber_action import AuditTrail, Notification, Totals
 from serverless_patterns.api_crud import ApiCrud
 from serverless_patterns.errors import PatternError
 from serverless_patterns.operations import Operations
+from serverless_patterns.sns_fanout import SnsFanout
+from serverless_patterns.sqs_pipeline import SqsPipeline
 
 
 class Pattern(Protocol):
@@ -56,7 +59,24 @@ def _products(scope: Construct, operations: Operations) -> ApiCrud:
     return ApiCrud(scope, "Products", resource="products", schema=schema, operations=operations)
 
 
-CATALOG: tuple[Entry, ...] = (Entry(name="api_crud", flow="client -> HTTP API -> function -> table", define=_products),)
+def _orders(scope: Construct, operations: Operations) -> SqsPipeline:
+    return SqsPipeline(scope, "Orders", group_by="customer_id", operations=operations)
+
+
+def _events(scope: Construct, operations: Operations) -> SnsFanout:
+    events = SnsFanout(scope, "Events", operations=operations)
+    events.add_subscriber("Audit", handler=AuditTrail())
+    events.add_subscriber("Totals", handler=Totals())
+    failed = {"event_type": ["orders.declined", "orders.failed"]}
+    events.add_subscriber("Notification", handler=Notification(), filter_policy=failed)
+    return events
+
+
+CATALOG: tuple[Entry, ...] = (
+    Entry(name="api_crud", flow="client -> HTTP API -> function -> table", define=_products),
+    Entry(name="sqs_pipeline", flow="client -> API -> queue -> worker -> payment API, table, topic", define=_orders),
+    Entry(name="sns_fanout", flow="topic -> filtered queues -> subscribers", define=_events),
+)
 
 
 def pattern_named(name: str) -> Entry:

@@ -20,7 +20,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PATTERNS = pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
 EVERYWHERE = pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
 #: What holds data: losing one is losing a user's work.
-STATEFUL = ("AWS::DynamoDB::GlobalTable", "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::SNS::Topic")
+STATEFUL = (
+    "AWS::DynamoDB::GlobalTable",
+    "AWS::DynamoDB::Table",
+    "AWS::S3::Bucket",
+    "AWS::SQS::Queue",
+    "AWS::SNS::Topic",
+    "AWS::SecretsManager::Secret",
+)
 #: Actions for which AWS has no resource to name.
 #: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
 WITHOUT_RESOURCE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
@@ -68,8 +75,8 @@ def test_an_unknown_pattern_names_the_known_ones_and_the_closest():
 @PATTERNS
 def test_every_handler_reads_its_settings_from_the_templates_variables(template, entry):
     for function in resources(template, "AWS::Lambda::Function").values():
-        module = function["Properties"]["Handler"].split(".")[0]
-        settings = importlib.import_module(f"{module}.models").Settings
+        module = importlib.import_module(function["Properties"]["Handler"].rpartition(".")[0])
+        (settings,) = {value for name, value in vars(module).items() if name.endswith("Settings") and isinstance(value, type)}
         assert settings.from_environment(_resolved(function["Properties"]["Environment"]["Variables"]))
 
 
@@ -129,7 +136,10 @@ def test_log_groups_keep_events_as_long_as_the_environment_says(template, enviro
 @PATTERNS
 def test_data_is_kept_in_prod_and_goes_with_the_stack_elsewhere(template, environment, entry):
     retained = {
-        name for kind in STATEFUL for name, found in resources(template, kind).items() if found["DeletionPolicy"] == "Retain"
+        name
+        for kind in STATEFUL
+        for name, found in resources(template, kind).items()
+        if found.get("DeletionPolicy") == "Retain"
     }
     kept = {name for name, found in stateful(entry).items() if found["kept in prod"]}
     assert retained == (kept if environment is PROD else set())
@@ -273,7 +283,7 @@ def test_alarms_notify_the_topic_of_their_tier_where_the_environment_wants_it(te
 def test_every_alarm_watches_a_resource_of_its_own_template(template):
     for name, alarm in resources(template, "AWS::CloudWatch::Alarm").items():
         dimensions = json.dumps(alarm["Properties"].get("Dimensions") or alarm["Properties"]["Metrics"])
-        watched = re.findall(r'\{"Ref": "(\w+)"\}', dimensions)
+        watched = re.findall(r'\{"(?:Ref": |Fn::GetAtt": \[)"(\w+)"', dimensions)
         assert watched, name
         assert set(watched) <= set(template["Resources"]), name
 

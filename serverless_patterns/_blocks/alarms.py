@@ -12,9 +12,15 @@ from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from serverless_patterns._blocks.checks import check, check_type
+from serverless_patterns._blocks.edge import Edge
+from serverless_patterns._blocks.queue import DEAD_LETTER_RETENTION_DAYS, WorkQueue
+
+#: Seconds that a message may wait to be worked before somebody should know; longer if the queue hides it for longer.
+OLDEST_MESSAGE_SECONDS = 5 * 60
 
 #: DynamoDB's name of an operation, as in its IAM action and its metrics -> as CDK names it.
 TABLE_OPERATIONS = {
@@ -22,6 +28,7 @@ TABLE_OPERATIONS = {
     "PutItem": dynamodb.Operation.PUT_ITEM,
     "DeleteItem": dynamodb.Operation.DELETE_ITEM,
     "Scan": dynamodb.Operation.SCAN,
+    "UpdateItem": dynamodb.Operation.UPDATE_ITEM,
     "TransactWriteItems": dynamodb.Operation.TRANSACT_WRITE_ITEMS,
 }
 
@@ -102,21 +109,145 @@ class AlarmSet:
             alarm.add_ok_action(cloudwatch_actions.SnsAction(topic))
         self.alarms.append(alarm)
 
-    def add_function(self, function: lambda_.Function, *, timeout: Duration) -> None:
+    def add_edge(self, edge: Edge, *, timeout: Duration) -> None:
+        """The alarms of an API in front of a function with this timeout: answers 5xx, and slow answers."""
+        tail = f"aws logs tail {edge.access_log.log_group_name} --since 15m"
+        self.add(
+            "ServerErrors",
+            rate_of(edge.server_errors, edge.requests, "5xx per request"),
+            tier="critical",
+            threshold=1,
+            at_threshold=False,
+            periods=(3, 5),
+            description=f"More than 1 % of the answers are 5xx: the function fails or times out. First: {tail}",
+        )
+        self.add(
+            "Latency",
+            edge.latency,
+            tier="warning",
+            threshold=0.5 * timeout.to_milliseconds(),
+            at_threshold=False,
+            periods=(3, 5),
+            description=f"One answer in a hundred takes over half of the function's timeout: a slow dependency. First: {tail}",
+        )
+
+    def add_api_function(self, name: str, function: lambda_.Function, *, timeout: Duration) -> None:
         """The alarms of a function that answers requests: error rate, throttles, and time that runs out."""
-        logs = f"aws logs tail {function.log_group.log_group_name} --since 15m"
         minute = Duration.minutes(1)
         self.add(
-            "FunctionErrors",
+            f"{name}Errors",
             rate_of(function.metric_errors(period=minute), function.metric_invocations(period=minute), "Errors per invocation"),
             tier="critical",
             threshold=1,
             at_threshold=False,
             periods=(3, 5),
-            description=f"More than 1 % of the invocations fail: a fault in the code or in what it calls. First: {logs}",
+            description=(
+                f"More than 1 % of the invocations fail: a fault in the code or in what it calls. First: {_tail(function)}"
+            ),
+        )
+        self._add_limits(name, function, timeout)
+
+    def add_worker(self, name: str, function: lambda_.Function, *, timeout: Duration) -> None:
+        """The alarms of a function that works events: any error, throttles, and time that runs out.
+
+        A bundled handler reports the messages that failed and does not fail itself: an error is a crash or a timeout.
+        """
+        self.add(
+            f"{name}Errors",
+            function.metric_errors(period=Duration.minutes(1)),
+            tier="critical",
+            threshold=1,
+            description=f"An invocation crashed or timed out; its messages come back. First: {_tail(function)}",
+        )
+        self._add_limits(name, function, timeout)
+
+    def add_queue(self, name: str, queue: WorkQueue, function: lambda_.Function) -> None:
+        """The alarms of a queue and its dead-letter queue: messages that wait too long, are stuck, or failed for good."""
+        age = queue.queue.metric_approximate_age_of_oldest_message(period=Duration.minutes(1), statistic="Maximum")
+        threshold = max(OLDEST_MESSAGE_SECONDS, queue.visibility_timeout or 0)
+        look = f"aws sqs get-queue-attributes --attribute-names All --queue-url {queue.queue.queue_url}"
+        self.add(
+            f"{name}QueueAge",
+            age,
+            tier="warning",
+            threshold=threshold,
+            at_threshold=False,
+            periods=(3, 5),
+            description=f"The oldest message waits for over {threshold:g} s: more comes in than is worked. First: {look}",
         )
         self.add(
-            "FunctionThrottles",
+            f"{name}QueueStall",
+            _stall(queue.queue, function, threshold),
+            tier="critical",
+            threshold=1,
+            periods=(3, 3),
+            description=f"Messages wait and no invocation succeeds, for 15 minutes. First: {_tail(function)}; {look}",
+        )
+        self.add_dead_letter_queue(name, queue.dead_letter_queue)
+
+    def add_dead_letter_queue(self, name: str, queue: sqs.IQueue) -> None:
+        """The alarms of a dead-letter queue: something is in it, and it is about to be lost."""
+        read = f"aws sqs receive-message --message-attribute-names All --queue-url {queue.queue_url}"
+        self.add(
+            f"{name}DeadLetters",
+            queue.metric_approximate_number_of_messages_visible(period=Duration.minutes(1), statistic="Maximum"),
+            tier="critical",
+            threshold=1,
+            description=(
+                f"A message could not be worked; its attribute Reason says why. First: {read}; when it is mended: "
+                f"aws sqs start-message-move-task --source-arn {queue.queue_arn}"
+            ),
+        )
+        self.add(
+            f"{name}DeadLettersAge",
+            queue.metric_approximate_age_of_oldest_message(period=Duration.minutes(5), statistic="Maximum"),
+            tier="warning",
+            threshold=0.75 * Duration.days(DEAD_LETTER_RETENTION_DAYS).to_seconds(),
+            at_threshold=False,
+            description=f"A message in the dead-letter queue is about to be lost: its retention is nearly over. First: {read}",
+        )
+
+    def add_topic(self, name: str, topic: sns.ITopic) -> None:
+        """The alarms of a topic: notifications that reached nobody, and those that were not even kept."""
+        look = f"aws sns list-subscriptions-by-topic --topic-arn {topic.topic_arn}"
+        for suffix, metric, cause in (
+            (
+                "Failed",
+                "NumberOfNotificationsFailed",
+                "A subscriber could not be reached; what it missed is in its delivery dead-letter queue",
+            ),
+            (
+                "Lost",
+                "NumberOfNotificationsFailedToRedriveToDlq",
+                "A notification reached neither its subscriber nor a dead-letter queue",
+            ),
+        ):
+            self.add(
+                f"{name}Notifications{suffix}",
+                topic.metric(metric, period=Duration.minutes(1), statistic="Sum"),
+                tier="critical",
+                threshold=1,
+                description=f"{cause}. First: {look}",
+            )
+
+    def add_asynchronous(self, name: str, function: lambda_.Function) -> None:
+        """The alarms of a function that is invoked asynchronously: events that were dropped, or kept nowhere."""
+        for metric, cause in (
+            ("AsyncEventsDropped", "Events were given up without being worked: too old, or too many"),
+            ("DestinationDeliveryFailures", "What failed could not be sent to its destination: it is lost"),
+        ):
+            self.add(
+                f"{name}{metric}",
+                function.metric(metric, period=Duration.minutes(1), statistic="Sum"),
+                tier="critical",
+                threshold=1,
+                description=f"{cause}. First: {_tail(function)}",
+            )
+
+    def _add_limits(self, name: str, function: lambda_.Function, timeout: Duration) -> None:
+        minute = Duration.minutes(1)
+        self.add(
+            f"{name}Throttles",
             function.metric_throttles(period=minute),
             tier="warning",
             threshold=1,
@@ -127,13 +258,15 @@ class AlarmSet:
             ),
         )
         self.add(
-            "FunctionDuration",
+            f"{name}Duration",
             function.metric_duration(period=minute, statistic="p99"),
             tier="warning",
             threshold=0.8 * timeout.to_milliseconds(),
             at_threshold=False,
             periods=(3, 5),
-            description=f"One invocation in a hundred takes over 80 % of the timeout: a slow dependency. First: {logs}",
+            description=(
+                f"One invocation in a hundred takes over 80 % of the timeout: a slow dependency. First: {_tail(function)}"
+            ),
         )
 
     def add_table(self, name: str, table: dynamodb.ITable, actions: Sequence[str]) -> None:
@@ -170,3 +303,22 @@ def rate_of(part: cloudwatch.IMetric, whole: cloudwatch.IMetric, label: str) -> 
     return cloudwatch.MathExpression(
         expression="100 * part / whole", using_metrics={"part": part, "whole": whole}, label=label, period=Duration.minutes(1)
     )
+
+
+def _stall(queue: sqs.IQueue, function: lambda_.Function, threshold: float) -> cloudwatch.MathExpression:
+    """1 while messages wait and no invocation succeeds, else 0."""
+    period = Duration.minutes(5)
+    return cloudwatch.MathExpression(
+        expression=f"IF(age > {threshold:g} AND FILL(invocations, 0) - FILL(errors, 0) <= 0, 1, 0)",
+        using_metrics={
+            "age": queue.metric_approximate_age_of_oldest_message(period=period, statistic="Maximum"),
+            "invocations": function.metric_invocations(period=period),
+            "errors": function.metric_errors(period=period),
+        },
+        label="stalled",
+        period=period,
+    )
+
+
+def _tail(function: lambda_.Function) -> str:
+    return f"aws logs tail {function.log_group.log_group_name} --since 15m"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aws_cdk import Duration
-from constructs import Node
 
 from serverless_patterns._blocks.checks import check, check_type
 from serverless_patterns._blocks.edge import Authorization, Cors, Throttle, UsagePlan
 from serverless_patterns._blocks.handler import Handler
+from serverless_patterns._blocks.queue import QueueOptions
 from serverless_patterns._blocks.table import TableOptions
+from serverless_patterns._blocks.worker import WorkerOptions
 from serverless_patterns.operations import Operations
 
 #: Argument -> its type, and how one is made.
@@ -23,6 +24,17 @@ TYPES: dict[str, tuple[type, str]] = {
     "throttle": (Throttle, "a Throttle(rate=..., burst=...)"),
     "timeout": (Duration, "a duration such as Duration.seconds(10)"),
     "usage_plan": (UsagePlan, "a UsagePlan(...)"),
+    "worker": (WorkerOptions, "WorkerOptions(...)"),
+}
+
+#: Argument -> what any resource of its kind has, and what it is called. Where a type stands beside them, options do as well.
+RESOURCES: dict[str, tuple[str, str, type | None]] = {
+    "dead_letter_queue": ("queue_arn", "an SQS queue", None),
+    "encryption_key": ("key_arn", "a KMS key", None),
+    "payment_secret": ("secret_arn", "a Secrets Manager secret", None),
+    "queue": ("queue_arn", "QueueOptions(...) or an SQS queue", QueueOptions),
+    "table": ("table_arn", "TableOptions(...) or a DynamoDB table", TableOptions),
+    "topic": ("topic_arn", "an SNS topic", None),
 }
 
 REQUIRED = ("resource",)
@@ -32,8 +44,8 @@ def check_arguments(arguments: Mapping[str, object]) -> None:
     """Check the types of a pattern's arguments, given by name (``locals()`` at its start); names not known here pass."""
     for name in sorted(arguments.keys() & TYPES.keys()):
         check_type(name, arguments[name], *TYPES[name], optional=name not in REQUIRED)
-    table = arguments.get("table")
-    check(
-        table is None or isinstance(table, TableOptions) or isinstance(getattr(table, "node", None), Node),
-        f"table must be TableOptions(...) or a DynamoDB table, got {table!r}",
-    )
+    for name in sorted(arguments.keys() & RESOURCES.keys()):
+        attribute, hint, options = RESOURCES[name]
+        value = arguments[name]
+        holds = value is None or (options is not None and isinstance(value, options)) or hasattr(value, attribute)
+        check(holds, f"{name} must be {hint}, got {value!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from types import UnionType
 
@@ -14,6 +15,14 @@ def check(holds: object, message: str) -> None:
     """Raise a ``PatternError`` with this message unless the condition holds."""
     if not holds:
         raise PatternError(message)
+
+
+def check_resource(resource: str) -> None:
+    """Check the path segment of an API."""
+    check(
+        re.fullmatch(r"[a-z][a-z0-9-]{0,63}", resource),
+        f"resource must be 1 to 64 lower-case letters, digits and hyphens, starting with a letter, got {resource!r}",
+    )
 
 
 def check_one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

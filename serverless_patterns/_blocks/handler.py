@@ -84,11 +84,12 @@ class Handler:
         return handler
 
     @classmethod
-    def bundled(cls, pattern: str, *, files: Mapping[str, str] | None = None) -> Handler:
+    def bundled(cls, pattern: str, *, entry: str = "handler.handler", files: Mapping[str, str] | None = None) -> Handler:
         """The handler that comes with the library for a pattern: its own folder, what handlers share, and these files.
 
         Args:
             pattern: The name of the pattern, such as ``"api_crud"``.
+            entry: ``module.function`` in the pattern's folder. Default: its main one.
             files: Path below the pattern's folder -> text of a file that is added to the code.
         """
         root = lambda_source()
@@ -102,7 +103,7 @@ class Handler:
             self_check=f"{pattern}.self_check" if f"{pattern}/self_check.py" in sources else None,
             self_check_requirements=root / "requirements.txt",
         )
-        return cls(package, f"{pattern}.handler.handler", with_dependency_layer=True)
+        return cls(package, f"{pattern}.{entry}", with_dependency_layer=True)
 
     def for_platform(self, platform: packaging.Platform) -> Handler:
         """The same handler, packed for a platform."""

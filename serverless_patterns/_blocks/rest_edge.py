@@ -26,6 +26,7 @@ from serverless_patterns._blocks.edge import (
     UsagePlan,
 )
 from serverless_patterns._blocks.log_group import log_group
+from serverless_patterns._blocks.queue_route import DirectMethod
 from serverless_patterns._blocks.request_model import draft4
 from serverless_patterns.operations import Operations
 
@@ -51,8 +52,11 @@ def rest_edge(
     usage_plan: UsagePlan | None,
     body_schema: Mapping[str, object] | None,
     operations: Operations,
+    direct: Mapping[Route, DirectMethod] | None = None,
 ) -> Edge:
     """Define a REST API that sends these routes to the function, and refuses bodies that do not fit the schema.
+
+    The routes in ``direct`` go to a service of AWS instead.
 
     Its access log needs the CloudWatch role of API Gateway, which is one for an account and region: whoever owns the account
     sets it once. A stack that set it would break the logs of all others when it goes, so none here does.
@@ -73,7 +77,7 @@ def rest_edge(
     name = f"API-Gateway-Execution-Logs_{api.rest_api_id}/{STAGE}"
     api.deployment_stage.node.add_dependency(log_group(scope, "ApiExecutionLog", operations, name=name))
     _add_gateway_responses(api, cors)
-    _add_methods(api, function, routes, _MethodOptions(api, authorization, usage_plan, body_schema))
+    _add_methods(api, function, routes, _MethodOptions(api, authorization, usage_plan, body_schema), direct or {})
     if usage_plan is not None:
         _add_usage_plan(api, usage_plan, operations)
     minute = Duration.minutes(1)
@@ -107,12 +111,21 @@ def check_rest(authorization: Authorization, cors: Cors | None) -> None:
 
 
 def _add_methods(
-    api: apigateway.RestApi, function: lambda_.IFunction, routes: Sequence[Route], options: _MethodOptions
+    api: apigateway.RestApi,
+    function: lambda_.IFunction,
+    routes: Sequence[Route],
+    options: _MethodOptions,
+    direct: Mapping[Route, DirectMethod],
 ) -> None:
     # One permission for the API, not two for each route: there is one function behind all of them.
     integration = apigateway.LambdaIntegration(function, scope_permission_to_method=False)
     for route in routes:
-        api.root.resource_for_path(route.path).add_method(route.method, integration, **options.of(route))
+        resource = api.root.resource_for_path(route.path)
+        method = direct.get(route)
+        if method is None:
+            resource.add_method(route.method, integration, **options.of(route))
+        else:
+            resource.add_method(route.method, method.integration, **options.of(route), method_responses=method.responses)
 
 
 class _MethodOptions:

@@ -70,13 +70,18 @@ def keyed_table(scope: Construct, construct_id: str, *, options: TableOptions, o
 
 
 def transient_table(
-    scope: Construct, construct_id: str, *, time_to_live_attribute: str, operations: Operations
+    scope: Construct,
+    construct_id: str,
+    *,
+    time_to_live_attribute: str,
+    operations: Operations,
+    encryption_key: kms.IKey | None = None,
 ) -> dynamodb.TableV2:
-    """A table whose items live for hours: worth nothing without the stack, so it always goes with it."""
+    """A table whose items live for hours or days: worth nothing without the stack, so it always goes with it."""
     return keyed_table(
         scope,
         construct_id,
-        options=TableOptions(time_to_live_attribute=time_to_live_attribute),
+        options=TableOptions(time_to_live_attribute=time_to_live_attribute, encryption_key=encryption_key),
         operations=operations.replace(removal_policy=RemovalPolicy.DESTROY, deletion_protection=False),
     )
 

@@ -1,0 +1,40 @@
+"""Asynchronous invocations: how often they are tried, and where the event goes, with the reason, when they fail for good."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+#: Lambda's own number of retries. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+RETRIES = 2
+#: Seconds. Lambda's own six hours would work an event long after anybody waited for it.
+MAXIMUM_EVENT_AGE = 60 * 60
+
+
+def invoke_asynchronously(
+    scope: Construct, construct_id: str, *, function: lambda_.Function, on_failure: sqs.IQueue, key: kms.IKey | None
+) -> lambda_.CfnEventInvokeConfig:
+    """Keep each event that fails for good in a queue, with the reason: a function's own dead-letter queue keeps the event only.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    """
+    on_failure.grant(function, "sqs:SendMessage")
+    if key is not None:
+        key.grant(function, "kms:Decrypt", "kms:GenerateDataKey")
+    config = lambda_.CfnEventInvokeConfig(
+        scope,
+        construct_id,
+        function_name=function.function_name,
+        qualifier="$LATEST",
+        maximum_retry_attempts=RETRIES,
+        maximum_event_age_in_seconds=MAXIMUM_EVENT_AGE,
+        destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+            on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=on_failure.queue_arn)
+        ),
+    )
+    # Lambda looks whether the role may send there before it takes the configuration.
+    if function.role is not None:
+        config.node.add_dependency(function.role)
+    return config

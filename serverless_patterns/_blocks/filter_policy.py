@@ -1,0 +1,137 @@
+"""Filter policies of subscriptions, checked while defining: one that matches nothing is a subscriber that hears nothing.
+
+The rules: https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html
+The conditions: https://docs.aws.amazon.com/sns/latest/dg/string-value-matching.html and numeric-value-matching.html
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from aws_cdk import Token
+
+from serverless_patterns._blocks.checks import check, check_type
+
+FilterOn = Literal["attributes", "body"]
+
+MOST_KEYS = 5
+MOST_COMBINATIONS = 150
+#: SNS compares numbers in this range.
+LARGEST_NUMBER = 1_000_000_000
+TEXT_CONDITIONS = ("prefix", "suffix", "wildcard", "equals-ignore-case")
+COMPARISONS = ("=", ">", ">=", "<", "<=")
+
+
+def check_filter_policy(policy: Mapping[str, Any], filter_on: FilterOn) -> None:
+    """Check that a filter policy is one, and that a message can be thought of that passes it.
+
+    Raises:
+        PatternError: It is none, is over a limit of SNS, or no message can pass it.
+    """
+    check(
+        isinstance(policy, Mapping) and len(policy) > 0, f"filter_policy must be a dict with at least one key, got {policy!r}"
+    )
+    leaves = list(_leaves(policy, "filter_policy", nested=filter_on == "body"))
+    check(len(leaves) <= MOST_KEYS, f"filter_policy must have at most {MOST_KEYS} keys, got {len(leaves)}: SNS takes no more")
+    combinations = math.prod(len(conditions) for _, conditions in leaves)
+    check(
+        combinations <= MOST_COMBINATIONS,
+        f"filter_policy must have at most {MOST_COMBINATIONS} combinations (the numbers of values of all keys, multiplied), "
+        f"got {combinations}",
+    )
+    for place, conditions in leaves:
+        for condition in conditions:
+            _check_condition(place, condition)
+
+
+def _leaves(policy: Mapping[str, Any], place: str, *, nested: bool) -> Iterator[tuple[str, Sequence[Any]]]:
+    for key, value in policy.items():
+        here = f"{place}[{key!r}]"
+        if key == "$or":
+            alternatives = isinstance(value, list) and len(value) > 1 and all(isinstance(each, Mapping) for each in value)
+            check(alternatives, f"{here} must be a list of at least two dicts, got {value!r}")
+            for number, alternative in enumerate(value):
+                check(alternative, f"{here}[{number}] must have at least one key")
+                yield from _leaves(alternative, f"{here}[{number}]", nested=nested)
+        elif isinstance(value, Mapping):
+            check(
+                nested, f"{here} must be a list of values: attributes have no parts; use filter_on='body' to filter on the body"
+            )
+            check(value, f"{here} must have at least one key")
+            yield from _leaves(value, here, nested=nested)
+        else:
+            check(isinstance(value, list | tuple), f"{here} must be a list of values, got {value!r}: write [{value!r}]")
+            check(value, f"{here} is an empty list, which matches nothing: list the values, or leave the key out")
+            yield here, value
+
+
+def _check_condition(place: str, condition: object) -> None:
+    if condition is None or isinstance(condition, str | bool) or Token.is_unresolved(condition):
+        return
+    if isinstance(condition, int | float):
+        _check_number(place, condition)
+        return
+    check(isinstance(condition, Mapping) and len(condition) == 1, f"{place}: a value or one condition, got {condition!r}")
+    ((kind, operand),) = dict(condition).items()  # type: ignore[call-overload]  # it is a mapping: checked above
+    known = {
+        **dict.fromkeys(TEXT_CONDITIONS, _check_text),
+        "anything-but": _check_exclusion,
+        "cidr": _check_block,
+        "exists": _check_existence,
+        "numeric": _check_range,
+    }
+    check(kind in known, f"{place}: a condition must be one of {', '.join(sorted(known))}, got {kind!r}")
+    known[kind](f"{place}: {kind}", operand)
+
+
+def _check_number(place: str, number: object) -> None:
+    holds = isinstance(number, int | float) and not isinstance(number, bool) and abs(number) <= LARGEST_NUMBER
+    check(holds, f"{place} must be a number from -{LARGEST_NUMBER} to {LARGEST_NUMBER}, got {number!r}")
+
+
+def _check_text(place: str, operand: object) -> None:
+    check(isinstance(operand, str) and operand, f"{place} must be a text, got {operand!r}")
+
+
+def _check_exclusion(place: str, operand: object) -> None:
+    if isinstance(operand, Mapping):
+        check(
+            len(operand) == 1 and set(operand) <= {"prefix", "suffix", "wildcard", "equals-ignore-case"},
+            f"{place} must be values or one of prefix, suffix, wildcard, equals-ignore-case, got {operand!r}",
+        )
+        return
+    values = operand if isinstance(operand, list | tuple) else [operand]
+    check(values, f"{place} must name at least one value, got {operand!r}")
+    check(all(isinstance(value, str | int | float) for value in values), f"{place} must hold texts or numbers, got {operand!r}")
+
+
+def _check_block(place: str, operand: object) -> None:
+    try:
+        ipaddress.ip_network(str(operand))
+    except ValueError:
+        check(holds=False, message=f"{place} must be an address block such as '10.0.0.0/24', got {operand!r}")
+
+
+def _check_existence(place: str, operand: object) -> None:
+    check(isinstance(operand, bool), f"{place} must be True or False, got {operand!r}")
+
+
+def _check_range(place: str, operand: object) -> None:
+    shape = isinstance(operand, list | tuple) and len(operand) in (2, 4)
+    check(shape, f"{place} must be like ['>=', 10] or ['>', 0, '<', 100], got {operand!r}")
+    parts = list(operand)  # type: ignore[call-overload]  # it is a list or a tuple: checked above
+    # A bound and whether it is outside: the larger lower one and the smaller upper one are what remains.
+    lower, upper = (-math.inf, False), (math.inf, True)
+    for operator, number in zip(parts[::2], parts[1::2], strict=True):
+        check(operator in COMPARISONS, f"{place}: a comparison must be one of {', '.join(COMPARISONS)}, got {operator!r}")
+        _check_number(place, number)
+        if operator in {"=", ">", ">="}:
+            lower = max(lower, (number, operator == ">"))
+        if operator in {"=", "<", "<="}:
+            upper = min(upper, (number, operator != "<"))
+    (least, without_least), (most, with_most) = lower, upper
+    empty = least > most or (least == most and (without_least or not with_most))
+    check(not empty, f"{place} {parts!r} matches no number: nothing would ever arrive")

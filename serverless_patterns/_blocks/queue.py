@@ -1,0 +1,212 @@
+"""Work queues: a queue, the dead-letter queue behind it, and who may do what with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aws_cdk import Duration, Token
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from serverless_patterns._blocks.checks import check, check_duration, check_type
+from serverless_patterns.operations import Operations
+
+#: Days. SQS keeps messages for 60 seconds to 14 days; 4 is its own default.
+#: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+RETENTION_DAYS = 4
+#: Days. A message that moves here from a standard queue keeps its age, so this must be longer than the retention of the queue:
+#: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
+DEAD_LETTER_RETENTION_DAYS = 14
+#: A message is invisible for six times as long as its consumer may take, and the window in which a batch is collected:
+#: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+VISIBILITY_FACTOR = 6
+#: Seconds: the longest visibility timeout.
+LONGEST_VISIBILITY = 12 * 60 * 60
+#: Seconds: the visibility timeout of a queue for which none was set.
+DEFAULT_VISIBILITY = 30
+#: What the poller of an event source mapping does with a queue, in the name of the function.
+#: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+POLL = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueOptions:
+    """How a pattern's own queue is defined. Its dead-letter queue keeps messages for 14 days, the longest there is.
+
+    Args:
+        fifo: Whether messages of one group are worked one after the other, in order. Default no: faster and cheaper.
+        visibility_timeout: How long a message that was received stays hidden from other consumers, at most 12 hours. Default
+            and least: 6 times the worker's timeout, and its batch window.
+        retention: How long a message waits to be worked, 60 s to 13 days. Default 4 days: a weekend, and a day to mend.
+    """
+
+    fifo: bool = False
+    visibility_timeout: Duration | None = None
+    retention: Duration | None = None
+
+    def __post_init__(self) -> None:
+        """Check the types and ranges."""
+        check_type("fifo", self.fifo, bool, "True or False")
+        if self.visibility_timeout is not None:
+            check_duration("visibility_timeout", self.visibility_timeout, least=1, most=LONGEST_VISIBILITY)
+        if self.retention is not None:
+            day = 24 * 60 * 60
+            why = "a message keeps its age when it moves to the dead-letter queue, which keeps it for 14 days"
+            check_duration("retention", self.retention, least=60, most=13 * day, why=why)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkQueue:
+    """A queue and its dead-letter queue.
+
+    Attributes:
+        queue: Where messages wait to be worked.
+        dead_letter_queue: Where those are kept that could not be.
+        key: The customer managed key of both, if there is one.
+        visibility_timeout: Of the queue, in seconds; ``None`` if it is not known.
+        max_receive_count: After so many receives SQS moves a message itself; ``None`` if it is not known.
+    """
+
+    queue: sqs.IQueue
+    dead_letter_queue: sqs.IQueue
+    max_receive_count: float | None = None
+    key: kms.IKey | None = None
+    visibility_timeout: float | None = None
+
+    @property
+    def is_fifo(self) -> bool:
+        """Whether the queue keeps messages of a group in order."""
+        return self.queue.fifo
+
+    def grant_send(self, grantee: iam.IGrantable) -> None:
+        """Let a principal put messages into the queue."""
+        self.queue.grant(grantee, "sqs:SendMessage")
+        if self.key is not None:
+            self.key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
+
+
+def work_queue(
+    scope: Construct,
+    construct_id: str,
+    *,
+    options: QueueOptions,
+    least_visibility: Duration,
+    max_receive_count: int,
+    key: kms.IKey | None,
+    operations: Operations,
+) -> WorkQueue:
+    """Define a queue ``<id>Queue`` and its ``<id>DeadLetterQueue``: encrypted, for callers with TLS only."""
+    dead_letters = dead_letter_queue(scope, f"{construct_id}DeadLetterQueue", fifo=options.fifo, key=key, operations=operations)
+    visibility = options.visibility_timeout or least_visibility
+    check_visibility("visibility_timeout", visibility, least_visibility)
+    queue = _queue(
+        scope,
+        f"{construct_id}Queue",
+        fifo=options.fifo,
+        key=key,
+        operations=operations,
+        retention=options.retention or Duration.days(RETENTION_DAYS),
+        visibility_timeout=visibility,
+        dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=max_receive_count),
+    )
+    return WorkQueue(
+        queue=queue,
+        dead_letter_queue=dead_letters,
+        max_receive_count=max_receive_count,
+        key=key,
+        visibility_timeout=None if visibility.is_unresolved() else visibility.to_seconds(),
+    )
+
+
+def dead_letter_queue(
+    scope: Construct, construct_id: str, *, fifo: bool = False, key: kms.IKey | None, operations: Operations
+) -> sqs.Queue:
+    """Define a dead-letter queue: it keeps messages for as long as SQS can.
+
+    It has no redrive-allow policy: that would name the queue before it, which names this one. See decision 9.
+    """
+    retention = Duration.days(DEAD_LETTER_RETENTION_DAYS)
+    return _queue(scope, construct_id, fifo=fifo, key=key, operations=operations, retention=retention)
+
+
+def _queue(
+    scope: Construct,
+    construct_id: str,
+    *,
+    fifo: bool,
+    key: kms.IKey | None,
+    operations: Operations,
+    retention: Duration,
+    visibility_timeout: Duration | None = None,
+    dead_letter_queue: sqs.DeadLetterQueue | None = None,
+) -> sqs.Queue:
+    return sqs.Queue(
+        scope,
+        construct_id,
+        fifo=True if fifo else None,
+        # Throughput and deduplication for each group, not for the queue as a whole.
+        fifo_throughput_limit=sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID if fifo else None,
+        deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP if fifo else None,
+        encryption=sqs.QueueEncryption.SQS_MANAGED if key is None else sqs.QueueEncryption.KMS,
+        encryption_master_key=key,
+        enforce_ssl=True,
+        retention_period=retention,
+        visibility_timeout=visibility_timeout,
+        dead_letter_queue=dead_letter_queue,
+        removal_policy=operations.removal_policy,
+    )
+
+
+def brought_queue(queue: sqs.IQueue, dead_letters: sqs.IQueue | None, *, least_visibility: Duration) -> WorkQueue:
+    """A queue of the user's, with its own dead-letter queue or the one that is named beside it.
+
+    Raises:
+        PatternError: It has no dead-letter queue that is known here, or its visibility timeout is too short.
+    """
+    own = queue.dead_letter_queue if isinstance(queue, sqs.Queue) else None
+    if own is not None and dead_letters is None:
+        dead_letters = own.queue
+    check(
+        dead_letters is not None,
+        f"queue must have a dead-letter queue, got {queue.node.path!r} without one: define it with "
+        "dead_letter_queue=sqs.DeadLetterQueue(...), or name that of an imported queue with dead_letter_queue=",
+    )
+    visibility = _seconds_of(queue)
+    if visibility is not None:
+        check_visibility("visibility_timeout of the queue", Duration.seconds(visibility), least_visibility)
+    return WorkQueue(
+        queue=queue,
+        dead_letter_queue=dead_letters or queue,  # it is there: checked above
+        max_receive_count=None if own is None else own.max_receive_count,
+        key=getattr(queue, "encryption_master_key", None),
+        visibility_timeout=visibility,
+    )
+
+
+def least_visibility(timeout: Duration, batch_window: Duration) -> Duration:
+    """How long a message must be hidden at least, so that it is not worked again while it is being worked."""
+    return Duration.seconds(VISIBILITY_FACTOR * timeout.to_seconds() + batch_window.to_seconds())
+
+
+def check_visibility(name: str, visibility: Duration, least: Duration) -> None:
+    """Check the rule of AWS for queues that Lambda polls."""
+    if visibility.is_unresolved():
+        return
+    check(
+        visibility.to_seconds() >= least.to_seconds(),
+        f"{name} must be at least {least.to_seconds():g} s ({VISIBILITY_FACTOR} x the worker's timeout + its batch window), "
+        f"got {visibility.to_seconds():g} s: a message would be worked again while it is being worked",
+    )
+
+
+def _seconds_of(queue: sqs.IQueue) -> float | None:
+    """The visibility timeout of a queue that is defined in this app; of an imported one nothing is known."""
+    definition = queue.node.default_child
+    if not isinstance(definition, sqs.CfnQueue):
+        return None
+    seconds = definition.visibility_timeout
+    if seconds is None:
+        return DEFAULT_VISIBILITY
+    return None if Token.is_unresolved(seconds) else seconds

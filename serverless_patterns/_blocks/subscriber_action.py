@@ -1,0 +1,145 @@
+"""What a subscriber of a fan-out does: the bundled actions, and how any action becomes a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from serverless_patterns._blocks.checks import check
+from serverless_patterns._blocks.handler import Handler
+from serverless_patterns._blocks.table import TableOptions, check_key, grant, grant_key_use, keyed_table
+from serverless_patterns._blocks.topic import define_topic, grant_publish
+from serverless_patterns.operations import Operations
+
+AUDIT_ACTIONS = ("PutItem",)
+TOTALS_ACTIONS = ("PutItem", "UpdateItem")
+#: The attribute by which the marks of counted events expire, in the table of totals.
+TIME_TO_LIVE = "expires_at"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditTrail:
+    """Keeps one row for each event in a table, however often it is delivered.
+
+    Args:
+        table: Options of the table that is defined, or a table of yours with the string partition key ``id`` and no sort key.
+    """
+
+    table: dynamodb.ITable | TableOptions | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Counts events by type and day in a table, and adds up their amounts by currency: each event once.
+
+    Args:
+        table: A table of yours with the string partition key ``id``, no sort key and the time-to-live attribute
+            ``expires_at``. Default: one is defined.
+    """
+
+    table: dynamodb.ITable | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notification:
+    """Tells people of each event, in words, through a topic: subscribe an e-mail address to it. At least once.
+
+    Args:
+        topic: A topic of yours. Default: one is defined.
+    """
+
+    topic: sns.ITopic | None = None
+
+
+Action = Handler | AuditTrail | Totals | Notification
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """An action with its resources, ready for a function.
+
+    Attributes:
+        handler: The code.
+        description: What the function is for.
+        environment: The settings of the action.
+        grant: Grants a function what the action does.
+        outputs: What a stack shows, without the name of the subscriber.
+        table: The table and what is done with it.
+        topic: The topic that it publishes to.
+    """
+
+    handler: Handler
+    description: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    grant: Callable[[lambda_.Function], object] = lambda _: None
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    table: tuple[dynamodb.ITable, tuple[str, ...]] | None = None
+    topic: sns.ITopic | None = None
+
+
+def prepare(scope: Construct, action: Action, *, key: kms.IKey | None, operations: Operations) -> Prepared:
+    """Define what an action needs.
+
+    Raises:
+        PatternError: It is no action, or its table has another key.
+    """
+    known = isinstance(action, Handler | AuditTrail | Totals | Notification)
+    check(known, f"handler must be a Handler, AuditTrail(), Totals() or Notification(), got {action!r}")
+    match action:
+        case Handler():
+            return Prepared(handler=action, description=f"Works the messages of {scope.node.id}")
+        case AuditTrail():
+            options = TableOptions(encryption_key=key) if action.table is None else action.table
+            return _recorder(scope, "audit", "Keeps one row for each event", options, AUDIT_ACTIONS, operations=operations)
+        case Totals():
+            own = TableOptions(time_to_live_attribute=TIME_TO_LIVE, encryption_key=key)
+            options = own if action.table is None else action.table
+            return _recorder(
+                scope, "aggregate", "Counts events by type and day", options, TOTALS_ACTIONS, operations=operations
+            )
+        case Notification():
+            topic = action.topic or define_topic(scope, "NotificationTopic", key=key)
+            return Prepared(
+                handler=Handler.bundled("sns_fanout"),
+                description="Tells people of each event",
+                environment={"ACTION": "notification", "NOTIFICATION_TOPIC_ARN": topic.topic_arn},
+                grant=lambda function: grant_publish(function, topic, key if action.topic is None else None),
+                outputs={"TopicArn": topic.topic_arn},
+                topic=topic,
+            )
+
+
+def _recorder(
+    scope: Construct,
+    name: str,
+    description: str,
+    options: dynamodb.ITable | TableOptions,
+    actions: tuple[str, ...],
+    *,
+    operations: Operations,
+) -> Prepared:
+    if isinstance(options, TableOptions):
+        table: dynamodb.ITable = keyed_table(scope, "Table", options=options, operations=operations)
+    else:
+        check_key("table", options)
+        table = options
+
+    def allow(function: iam.IGrantable) -> None:
+        grant(function, table, *actions)
+        grant_key_use(table.encryption_key, function)
+
+    return Prepared(
+        handler=Handler.bundled("sns_fanout"),
+        description=description,
+        environment={"ACTION": name, "TABLE_NAME": table.table_name},
+        grant=allow,
+        outputs={"TableName": table.table_name},
+        table=(table, actions),
+    )

@@ -1,0 +1,31 @@
+"""Topics: encrypted if they have a key, for callers with TLS only."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+
+def define_topic(scope: Construct, construct_id: str, *, fifo: bool = False, key: kms.IKey | None = None) -> sns.Topic:
+    """Define a topic that only principals of its own account may publish to, with TLS."""
+    return sns.Topic(
+        scope,
+        construct_id,
+        fifo=True if fifo else None,
+        # Two events of one content can be two events: their ids tell, and publishers send them as deduplication ids.
+        content_based_deduplication=False if fifo else None,
+        master_key=key,
+        enforce_ssl=True,
+    )
+
+
+def grant_publish(grantee: iam.IGrantable, topic: sns.ITopic, key: kms.IKey | None = None) -> iam.Grant:
+    """Let a principal publish, and use the key of the topic.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+    """
+    if key is not None:
+        key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
+    return iam.Grant.add_to_principal(grantee=grantee, actions=["sns:Publish"], resource_arns=[topic.topic_arn])

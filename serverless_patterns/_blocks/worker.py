@@ -1,0 +1,139 @@
+"""Workers: functions that consume a queue in batches, and report the messages of a batch that failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aws_cdk import Duration
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from serverless_patterns._blocks.checks import check, check_between, check_duration, check_type
+from serverless_patterns._blocks.queue import POLL, WorkQueue, least_visibility
+from serverless_patterns.operations import Operations
+
+#: Seconds.
+TIMEOUT = 30
+#: Seconds before the first retry of a message; it doubles with each.
+RETRY_DELAY = 30
+#: AWS's advice for a queue that Lambda polls is at least 5.
+#: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+MAX_ATTEMPTS = 5
+#: Messages: above it, an event source mapping needs a window; a FIFO queue has no larger batches.
+#: https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+LARGEST_BATCH_WITHOUT_WINDOW = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerOptions:
+    """How a function consumes a queue.
+
+    Args:
+        timeout: The longest that a batch may take, 1 s to 15 minutes (a pattern may want more). Default 30 s.
+        batch_size: Messages for each invocation at most, 1 to 10,000 (10 from a FIFO queue). Default 10. Above 10 it needs a
+            ``batch_window``.
+        batch_window: How long to wait for a batch to fill, 0 to 300 s; not for FIFO queues. Default 0: no wait.
+        max_concurrency: Batches that are worked at the same time, 2 to 1,000; an environment takes its share of it. Default
+            10. It bounds the pollers, so nothing is throttled and no receive count is burnt, which reserved concurrency does.
+        max_attempts: How often a message is tried before it goes to the dead-letter queue, 1 to 100. Default 5.
+        retry_delay: Before the first retry of a message, 0 to 900 s; it doubles with each, up to 900 s. Default 30 s.
+
+    Raises:
+        PatternError: A value is outside its range.
+    """
+
+    timeout: Duration | None = None
+    batch_size: int = 10
+    batch_window: Duration | None = None
+    max_concurrency: int = 10
+    max_attempts: int = MAX_ATTEMPTS
+    retry_delay: Duration | None = None
+
+    def __post_init__(self) -> None:
+        """Check the ranges: https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html."""
+        for name, most in (("batch_size", 10_000), ("max_concurrency", 1_000), ("max_attempts", 100)):
+            check_type(name, getattr(self, name), int, "a whole number")
+            check_between(name, getattr(self, name), 2 if name == "max_concurrency" else 1, most)
+        for name, value in (("timeout", self.timeout_or_default), ("batch_window", self.window)):
+            check_type(name, value, Duration, "a duration such as Duration.seconds(30)")
+            check(
+                not value.is_unresolved(), f"{name} must be known while defining: the queue's visibility timeout depends on it"
+            )
+        check_duration("timeout", self.timeout_or_default, least=1, most=900)
+        check_duration("batch_window", self.window, least=0, most=300)
+        check_duration("retry_delay", self.first_delay, least=0, most=900, why="the longest delay of SQS")
+        check(
+            self.batch_size <= LARGEST_BATCH_WITHOUT_WINDOW or self.window.to_seconds() >= 1,
+            f"batch_window must be at least 1 s for a batch_size above 10, got {self.window.to_seconds():g} s "
+            f"with batch_size={self.batch_size}",
+        )
+
+    @property
+    def timeout_or_default(self) -> Duration:
+        """The timeout of the function."""
+        return self.timeout or Duration.seconds(TIMEOUT)
+
+    @property
+    def window(self) -> Duration:
+        """The batch window."""
+        return self.batch_window or Duration.seconds(0)
+
+    @property
+    def first_delay(self) -> Duration:
+        """The delay before the first retry."""
+        return self.retry_delay or Duration.seconds(RETRY_DELAY)
+
+    @property
+    def least_visibility(self) -> Duration:
+        """How long the queue must hide a message that was received."""
+        return least_visibility(self.timeout_or_default, self.window)
+
+    def check_fifo(self) -> None:
+        """Check what a FIFO queue can do."""
+        check(
+            self.batch_size <= LARGEST_BATCH_WITHOUT_WINDOW,
+            f"batch_size must be 1 to 10 for a FIFO queue, got {self.batch_size}",
+        )
+        check(
+            self.window.to_seconds() == 0,
+            f"batch_window must be 0 for a FIFO queue, which has none, got {self.window.to_seconds():g} s",
+        )
+
+    def settings(self, queue: WorkQueue) -> dict[str, str]:
+        """The environment variables from which a bundled handler knows its queue."""
+        return {
+            "QUEUE_URL": queue.queue.queue_url,
+            "DEAD_LETTER_QUEUE_URL": queue.dead_letter_queue.queue_url,
+            "MAX_RECEIVE_COUNT": f"{queue.max_receive_count or self.max_attempts:g}",
+            "RETRY_DELAY_SECONDS": f"{self.first_delay.to_seconds():g}",
+        }
+
+
+def consume(
+    scope: Construct,
+    construct_id: str,
+    *,
+    function: lambda_.Function,
+    queue: WorkQueue,
+    options: WorkerOptions,
+    operations: Operations,
+) -> lambda_.EventSourceMapping:
+    """Let a function consume a queue: it polls it, keeps messages back for a while, and sends hopeless ones aside."""
+    queue.queue.grant(function, *POLL, "sqs:ChangeMessageVisibility")
+    queue.dead_letter_queue.grant(function, "sqs:SendMessage")
+    if queue.key is not None:
+        queue.key.grant(function, "kms:Decrypt", "kms:GenerateDataKey")
+    mapping = lambda_.EventSourceMapping(
+        scope,
+        construct_id,
+        target=function,
+        event_source_arn=queue.queue.queue_arn,
+        batch_size=options.batch_size,
+        max_batching_window=options.batch_window,
+        max_concurrency=operations.capacity.concurrency(options.max_concurrency),
+        report_batch_item_failures=True,
+    )
+    # A mapping that is made before its permissions fails to be made.
+    if function.role is not None:
+        mapping.node.add_dependency(function.role)
+    return mapping

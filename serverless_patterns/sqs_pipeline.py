@@ -1,0 +1,502 @@
+"""SqsPipeline: client -> API -> queue -> worker -> payment API, table, topic."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from aws_cdk import Duration
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_apigatewayv2 as apigatewayv2
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from serverless_patterns._blocks.alarms import AlarmSet, Alerts, rate_of
+from serverless_patterns._blocks.arguments import check_arguments
+from serverless_patterns._blocks.checks import check, check_between, check_duration, check_one_of, check_resource, check_type
+from serverless_patterns._blocks.edge import Authorization, Cors, Edge, Route, Throttle
+from serverless_patterns._blocks.function import HandlerFunction
+from serverless_patterns._blocks.handler import Handler
+from serverless_patterns._blocks.http_edge import http_edge
+from serverless_patterns._blocks.queue import QueueOptions, WorkQueue, brought_queue, work_queue
+from serverless_patterns._blocks.queue_route import queue_route
+from serverless_patterns._blocks.resource_schema import resource_schema
+from serverless_patterns._blocks.rest_edge import check_rest, rest_edge
+from serverless_patterns._blocks.secret import grant_secret
+from serverless_patterns._blocks.table import TableOptions, check_key, grant, grant_key_use, keyed_table, transient_table
+from serverless_patterns._blocks.topic import define_topic, grant_publish
+from serverless_patterns._blocks.worker import WorkerOptions, consume
+from serverless_patterns.operations import Operations
+
+Ingest = Literal["function", "direct"]
+
+#: Seconds. The bundled handler reserves an id only with 14 s left, since storing and sending take 7 s each if all attempts time
+#: out; and API Gateway waits for 29.
+INGEST_TIMEOUT = 20
+#: Seconds. The bundled worker starts an order only if one call to the payment API, 7 s with its timeouts, and what must be
+#: written afterwards, 5 s, still fit: 13 s, and a second to begin with.
+LEAST_WORKER_TIMEOUT = 15
+#: Bytes of a request's body: an item of a table holds 400 KB, names included.
+#: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+MAX_BODY_BYTES = 256 * 1024
+#: Seconds for which the result of a charge is remembered: 4 days in the queue and 14 in the dead-letter queue.
+IDEMPOTENCY_TTL = 18 * 24 * 60 * 60
+#: Receives. A message of a FIFO queue can be put off only by receiving it again; the worker itself counts its tries.
+FIFO_MAX_RECEIVE_COUNT = 100
+#: The namespace of the metrics that the bundled handlers write.
+METRICS = "ServerlessPatterns"
+SCHEMA_FILE = "schema.json"
+ID = "id"
+
+INGEST_ACTIONS = ("GetItem", "PutItem")
+WORKER_ACTIONS = ("UpdateItem",)
+IDEMPOTENCY_ACTIONS = ("PutItem", "UpdateItem", "DeleteItem")
+CIRCUIT_ACTIONS = ("GetItem", "PutItem", "UpdateItem")
+
+#: What an order is, unless the user says otherwise.
+ORDER: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        ID: {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9][A-Za-z0-9._~@:+-]*$"},
+        "customer_id": {"type": "string", "minLength": 1, "maxLength": 128},
+        "amount": {"type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000, "multipleOf": 0.01},
+        "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+        "items": {
+            "type": "array",
+            "maxItems": 100,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "sku": {"type": "string", "minLength": 1, "maxLength": 64},
+                    "quantity": {"type": "integer", "minimum": 1, "maximum": 1000},
+                },
+                "required": ["sku", "quantity"],
+                "additionalProperties": False,
+            },
+        },
+    },
+    "required": ["customer_id", "amount", "currency"],
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CircuitBreaker:
+    """When the worker stops calling a payment API that fails, and when it tries again.
+
+    While the circuit is open, orders wait in the queue; none is tried, none uses up its tries.
+
+    Args:
+        failure_threshold: Failed calls in a row, in one execution environment, that open it, 1 to 100. Default 5.
+        recovery_timeout: How long it stays open before one order tries the API again, 1 to 900 s. Default 30 s.
+
+    Raises:
+        PatternError: A value is outside its range.
+    """
+
+    failure_threshold: int = 5
+    recovery_timeout: Duration | None = None
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_type("failure_threshold", self.failure_threshold, int, "a whole number")
+        check_between("failure_threshold", self.failure_threshold, 1, 100)
+        check_duration("recovery_timeout", self.recovery, least=1, most=900, why="the longest delay of SQS")
+
+    @property
+    def recovery(self) -> Duration:
+        """How long it stays open."""
+        return self.recovery_timeout or Duration.seconds(30)
+
+
+class SqsPipeline(Construct):
+    """Orders that are taken at once and worked later: an API stores them in a queue, a worker charges them.
+
+    Example::
+
+        orders = SqsPipeline(self, "Orders", group_by="customer_id")
+
+    Routes: ``POST /orders`` (202 with the order's id; the same order again is the same order), ``GET /orders/{id}`` (its
+    state and history). The states: PENDING, PROCESSING, and PAID, DECLINED or FAILED; a topic announces the last three.
+
+    After the first deploy the payment API is named once, in the secret: ``aws secretsmanager put-secret-value --secret-id
+    <PaymentSecretArn> --secret-string '{"url": "https://...", "api_key": "..."}'``. Until then orders wait and are retried.
+
+    Args:
+        resource: The path segment. Default ``"orders"``.
+        schema: JSON Schema (draft 2020-12) of an order. The bundled worker charges its ``amount`` (a number) and
+            ``currency`` (a string), both required. With a string property ``id`` clients may choose ids. Default:
+            customer_id, amount, currency, and optional id and items.
+        ingest: ``"function"`` (default) validates every field, reserves the id and answers 409 to another order with a used
+            id. ``"direct"`` is a REST API that puts the body into the queue by itself: no function, no cold start, clients
+            must choose ids, and what its model cannot check goes to the dead-letter queue.
+        authorization: Default ``Authorization.iam()``: only who was granted may call.
+        cors: Which web pages may call. Default: none.
+        throttle: Requests per second and burst. Default 100 and 200.
+        queue: Options of the queue that is defined, or a queue of yours with a dead-letter queue.
+        dead_letter_queue: That of an imported ``queue``, which does not know its own.
+        group_by: A required field of the order: orders with one value are one message group. In a standard queue a group with
+            many messages does not keep the others waiting (fair queue); in a FIFO queue each group is worked in order.
+        table: Options of the table of orders, or a table of yours with the string partition key ``id`` and no sort key.
+        topic: A topic of yours for the announcements. Default: one is defined.
+        payment_secret: A secret of yours with ``{"url": ..., "api_key": ...}``. Default: one is defined.
+        circuit_breaker: When calls to the payment API stop. Default: after 5 failures in a row, for 30 s.
+        handler: Your worker instead of the bundled one. It gets the same environment variables and permissions.
+        worker: How the queue is consumed. Default: 30 s, batches of 10, 10 at a time, 5 tries. The bundled worker needs a
+            timeout of 15 s or more.
+        encryption_key: A customer managed key for the queues, tables, topic and secret that are defined; the stack's region
+            must be known. Default: keys that AWS owns, free.
+        operations: Retention, backups, logs, capacity. Default: the careful ones.
+
+    Raises:
+        PatternError: An argument does not fit; the message says what is allowed.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        resource: str = "orders",
+        schema: Mapping[str, object] | None = None,
+        ingest: Ingest = "function",
+        authorization: Authorization | None = None,
+        cors: Cors | None = None,
+        throttle: Throttle | None = None,
+        queue: sqs.IQueue | QueueOptions | None = None,
+        dead_letter_queue: sqs.IQueue | None = None,
+        group_by: str | None = None,
+        table: dynamodb.ITable | TableOptions | None = None,
+        topic: sns.ITopic | None = None,
+        payment_secret: secretsmanager.ISecret | None = None,
+        circuit_breaker: CircuitBreaker | None = None,
+        handler: Handler | None = None,
+        worker: WorkerOptions | None = None,
+        encryption_key: kms.IKey | None = None,
+        operations: Operations | None = None,
+    ) -> None:
+        check_arguments(locals())
+        self._direct, self._group_by = ingest == "direct", group_by
+        self._worker_options, self._key = worker or WorkerOptions(), encryption_key
+        authorization = authorization or Authorization.iam()
+        check_type("circuit_breaker", circuit_breaker, CircuitBreaker, "a CircuitBreaker(...)", optional=True)
+        _check(resource, ingest, self._worker_options, bundled=handler is None)
+        if self._direct:
+            check_rest(authorization, cors)
+        order = _order_schema(ORDER if schema is None else schema, group_by, charged=handler is None, direct=self._direct)
+        options = _table_options(table, encryption_key)
+        super().__init__(scope, construct_id)
+        self._operations = operations or Operations()
+        self._order_file = {SCHEMA_FILE: json.dumps(order)}
+
+        self._queue = self._work_queue(queue, dead_letter_queue)
+        self._table = (
+            keyed_table(self, "Table", options=options, operations=self._operations)
+            if isinstance(options, TableOptions)
+            else options
+        )
+        self._ingest = self._define_ingest(resource, cors)
+        self._routes = [Route("POST", f"/{resource}"), Route("GET", f"/{resource}/{{id}}")]
+        self._edge = self._define_edge(order, authorization, cors, throttle or Throttle())
+
+        self._idempotency_table = self._memory("IdempotencyTable")
+        self._circuit_table = self._memory("CircuitTable")
+        self._topic = topic or define_topic(self, "Topic", key=encryption_key)
+        self._secret = payment_secret or self._define_secret()
+        self._worker = self._define_worker(resource, handler, circuit_breaker or CircuitBreaker())
+        consume(
+            self,
+            "WorkerSource",
+            function=self._worker,
+            queue=self._queue,
+            options=self._worker_options,
+            operations=self._operations,
+        )
+        if not self._queue.is_fifo:
+            self._queue.grant_send(self._worker)  # an order that is put off goes back as a copy, whose receives count anew
+        grant(self._worker, self._table, *WORKER_ACTIONS)
+        grant(self._worker, self._idempotency_table, *IDEMPOTENCY_ACTIONS)
+        grant(self._worker, self._circuit_table, *CIRCUIT_ACTIONS)
+        grant_key_use(self._table_key, self._worker)
+        grant_publish(self._worker, self._topic, encryption_key if topic is None else None)
+        grant_secret(self._worker, self._secret)
+
+    @property
+    def queue(self) -> sqs.IQueue:
+        """Where orders wait to be worked."""
+        return self._queue.queue
+
+    @property
+    def dead_letter_queue(self) -> sqs.IQueue:
+        """Where orders are kept that could not be worked; the message attribute ``Reason`` says why."""
+        return self._queue.dead_letter_queue
+
+    @property
+    def table(self) -> dynamodb.ITable:
+        """The table of orders: the one that was given, or the one that was defined."""
+        return self._table
+
+    @property
+    def topic(self) -> sns.ITopic:
+        """Announces each order that is paid, declined or failed: subscribe to it, or give it to ``SnsFanout``."""
+        return self._topic
+
+    @property
+    def payment_secret(self) -> secretsmanager.ISecret:
+        """The address and key of the payment API: ``{"url": ..., "api_key": ...}``."""
+        return self._secret
+
+    @property
+    def worker(self) -> lambda_.Function:
+        """The function that works orders."""
+        return self._worker
+
+    @property
+    def ingest(self) -> lambda_.Function:
+        """The function behind the API; with ``ingest="direct"`` it answers ``GET`` alone."""
+        return self._ingest
+
+    @property
+    def api(self) -> apigatewayv2.HttpApi | apigateway.RestApi:
+        """The API: an ``HttpApi`` or, with ``ingest="direct"``, a ``RestApi``."""
+        return self._edge.api
+
+    @property
+    def url(self) -> str:
+        """Where the API answers, without the resource's path and without a slash at the end."""
+        return self._edge.url
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """What a stack shows after a deploy, by its stable name."""
+        return {
+            "ApiUrl": self._edge.url,
+            "ApiId": self._edge.api_id,
+            "ApiStage": self._edge.stage,
+            "QueueUrl": self.queue.queue_url,
+            "DeadLetterQueueUrl": self.dead_letter_queue.queue_url,
+            "TableName": self._table.table_name,
+            "IdempotencyTableName": self._idempotency_table.table_name,
+            "CircuitTableName": self._circuit_table.table_name,
+            "TopicArn": self._topic.topic_arn,
+            "PaymentSecretArn": self._secret.secret_arn,
+            "WorkerName": self._worker.function_name,
+            "WorkerLogGroupName": self._worker.log_group.log_group_name,
+            "IngestName": self._ingest.function_name,
+            "IngestLogGroupName": self._ingest.log_group.log_group_name,
+        }
+
+    def grant_read(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let a principal ask for the state of orders; needed with ``Authorization.iam()``."""
+        return self._edge.grant_invoke(grantee, [route for route in self._routes if route.method == "GET"])
+
+    def grant_write(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let a principal place orders; needed with ``Authorization.iam()``."""
+        return self._edge.grant_invoke(grantee, [route for route in self._routes if route.method == "POST"])
+
+    def metric_circuit_opened(self) -> cloudwatch.IMetric:
+        """How often the worker stopped calling the payment API, per minute."""
+        return self._metric("CircuitOpened")
+
+    def metric_server_errors(self) -> cloudwatch.IMetric:
+        """Answers 5xx as a percentage of the requests, per minute."""
+        return rate_of(self._edge.server_errors, self._edge.requests, "5xx per request")
+
+    def add_alarms(self, alerts: Alerts) -> list[cloudwatch.Alarm]:
+        """Define the alarms of the API, the queues, the functions, the circuit and the tables."""
+        alarms = AlarmSet(self, alerts)
+        alarms.add_edge(self._edge, timeout=Duration.seconds(INGEST_TIMEOUT))
+        alarms.add_api_function("Ingest", self._ingest, timeout=Duration.seconds(INGEST_TIMEOUT))
+        alarms.add_queue("Orders", self._queue, self._worker)
+        alarms.add_worker("Worker", self._worker, timeout=self._worker_options.timeout_or_default)
+        self._add_payment_alarms(alarms)
+        alarms.add_topic("Announcement", self._topic)
+        alarms.add_table("Table", self._table, (*INGEST_ACTIONS, *WORKER_ACTIONS))
+        alarms.add_table("IdempotencyTable", self._idempotency_table, IDEMPOTENCY_ACTIONS)
+        alarms.add_table("CircuitTable", self._circuit_table, CIRCUIT_ACTIONS)
+        return alarms.alarms
+
+    def _add_payment_alarms(self, alarms: AlarmSet) -> None:
+        logs = f"aws logs tail {self._worker.log_group.log_group_name} --since 15m"
+        alarms.add(
+            "CircuitOpened",
+            self.metric_circuit_opened(),
+            tier="warning",
+            threshold=1,
+            description=f"The payment API fails; orders wait until it answers again, none is lost. First: {logs}",
+        )
+        alarms.add(
+            "UnexpectedErrors",
+            self._metric("UnexpectedErrors"),
+            tier="critical",
+            threshold=1,
+            description=f"The worker met an error that it does not know; the order is tried again. First: {logs}",
+        )
+
+    def _metric(self, name: str) -> cloudwatch.IMetric:
+        return cloudwatch.Metric(
+            namespace=METRICS,
+            metric_name=name,
+            dimensions_map={"FunctionName": self._worker.function_name},
+            statistic="Sum",
+            period=Duration.minutes(1),
+        )
+
+    @property
+    def _table_key(self) -> kms.IKey | None:
+        """The customer managed key of the table of orders, as far as it is known here."""
+        return self._table.encryption_key or self._key
+
+    def _work_queue(self, queue: sqs.IQueue | QueueOptions | None, dead_letters: sqs.IQueue | None) -> WorkQueue:
+        worker = self._worker_options
+        if queue is not None and not isinstance(queue, QueueOptions):
+            return brought_queue(queue, dead_letters, least_visibility=worker.least_visibility)
+        options = queue or QueueOptions()
+        return work_queue(
+            self,
+            "",
+            options=options,
+            least_visibility=worker.least_visibility,
+            max_receive_count=FIFO_MAX_RECEIVE_COUNT if options.fifo else worker.max_attempts,
+            key=self._key,
+            operations=self._operations,
+        )
+
+    def _define_ingest(self, resource: str, cors: Cors | None) -> HandlerFunction:
+        settings = {
+            "RESOURCE": resource,
+            "TABLE_NAME": self._table.table_name,
+            "SCHEMA_FILE": f"sqs_pipeline/{SCHEMA_FILE}",
+            "MAX_BODY_BYTES": str(MAX_BODY_BYTES),
+            **({} if self._direct else {"QUEUE_URL": self.queue.queue_url}),
+            **({"GROUP_BY": self._group_by} if self._group_by else {}),
+        }
+        if cors is not None and self._direct:  # an HTTP API adds these headers itself
+            settings["ALLOW_ORIGINS"] = ",".join(cors.allow_origins)
+            settings["ALLOW_CREDENTIALS"] = str(cors.allow_credentials).lower()
+        function = HandlerFunction(
+            self,
+            "Ingest",
+            handler=Handler.bundled("sqs_pipeline", entry="ingest.handler", files=self._order_file),
+            description=f"Tells the state of {resource}" if self._direct else f"Takes {resource} and tells their state",
+            timeout=Duration.seconds(INGEST_TIMEOUT),
+            environment=settings,
+            operations=self._operations,
+        )
+        grant(function, self._table, *(INGEST_ACTIONS[:1] if self._direct else INGEST_ACTIONS))
+        if not self._direct:
+            self._queue.grant_send(function)
+        grant_key_use(self._table_key, function)
+        return function
+
+    def _define_edge(
+        self, order: Mapping[str, Any], authorization: Authorization, cors: Cors | None, throttle: Throttle
+    ) -> Edge:
+        edge = http_edge
+        if self._direct:
+            to_queue = queue_route(self, queue=self._queue, id_field=ID, group_by=self._group_by, cors=cors)
+            edge = partial(rest_edge, usage_plan=None, body_schema=order, direct={self._routes[0]: to_queue})
+        return edge(
+            self,
+            function=self._ingest,
+            routes=self._routes,
+            authorization=authorization,
+            cors=cors,
+            throttle=throttle,
+            operations=self._operations,
+        )
+
+    def _memory(self, construct_id: str) -> dynamodb.TableV2:
+        """A table of what the worker remembers for a while, of charges or of the circuit."""
+        return transient_table(
+            self, construct_id, time_to_live_attribute="expiration", encryption_key=self._key, operations=self._operations
+        )
+
+    def _define_secret(self) -> secretsmanager.Secret:
+        return secretsmanager.Secret(
+            self,
+            "PaymentSecret",
+            description='The payment API: {"url": "https://...", "api_key": "..."}; put the real ones after the first deploy',
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                secret_string_template=json.dumps({"url": ""}), generate_string_key="api_key"
+            ),
+            encryption_key=self._key,
+            removal_policy=self._operations.removal_policy,
+        )
+
+    def _define_worker(self, resource: str, handler: Handler | None, circuit_breaker: CircuitBreaker) -> HandlerFunction:
+        return HandlerFunction(
+            self,
+            "Worker",
+            handler=handler or Handler.bundled("sqs_pipeline", files=self._order_file),
+            description=f"Works {resource} from the queue: charges them and announces the result",
+            timeout=self._worker_options.timeout_or_default,
+            environment={
+                **self._worker_options.settings(self._queue),
+                "RESOURCE": resource,
+                "TABLE_NAME": self._table.table_name,
+                "IDEMPOTENCY_TABLE_NAME": self._idempotency_table.table_name,
+                "IDEMPOTENCY_TTL_SECONDS": str(IDEMPOTENCY_TTL),
+                "CIRCUIT_TABLE_NAME": self._circuit_table.table_name,
+                "CIRCUIT_FAILURE_THRESHOLD": str(circuit_breaker.failure_threshold),
+                "CIRCUIT_RECOVERY_SECONDS": f"{circuit_breaker.recovery.to_seconds():g}",
+                "MAX_ATTEMPTS": str(self._worker_options.max_attempts),
+                "TOPIC_ARN": self._topic.topic_arn,
+                "PAYMENT_SECRET_ARN": self._secret.secret_arn,
+                "SCHEMA_FILE": f"sqs_pipeline/{SCHEMA_FILE}",
+            },
+            operations=self._operations,
+        )
+
+
+def _check(resource: str, ingest: Ingest, worker: WorkerOptions, *, bundled: bool) -> None:
+    check_resource(resource)
+    check_one_of("ingest", ingest, ("function", "direct"))
+    if bundled:
+        why = "a call to the payment API may take 7 s, and what is written before and after it 6 s"
+        check_duration("timeout of the worker", worker.timeout_or_default, least=LEAST_WORKER_TIMEOUT, most=900, why=why)
+
+
+def _order_schema(schema: Mapping[str, object], group_by: str | None, *, charged: bool, direct: bool) -> dict[str, Any]:
+    """The checked schema; with direct ingest clients must choose ids."""
+    order = resource_schema(schema, reserved=())
+    properties, required = order["properties"], list(order.get("required", []))
+    if charged:
+        for name, kinds in (("amount", ("number", "integer")), ("currency", ("string",))):
+            kind = properties.get(name, {}).get("type")
+            check(
+                kind in kinds and name in required,
+                f"schema must require {name!r} with type {kinds[0]!r}: the bundled worker charges it; "
+                f"got {properties.get(name)!r}{'' if name in required else ', not required'}; or give a handler of yours",
+            )
+    if group_by is not None:
+        kind = properties.get(group_by, {}).get("type")
+        check(
+            kind in {"string", "integer"} and (group_by in required or group_by == ID),
+            f"group_by must be a required field of the schema with type 'string' or 'integer', got {group_by!r}",
+        )
+    if direct:
+        check(
+            ID in properties,
+            "schema must have a string property 'id' for ingest='direct': there is no function that could make one",
+        )
+        order["required"] = [*required, *({ID} - set(required))]
+    return order
+
+
+def _table_options(table: dynamodb.ITable | TableOptions | None, key: kms.IKey | None) -> dynamodb.ITable | TableOptions:
+    if table is not None and not isinstance(table, TableOptions):
+        check_key("table", table)
+        return table
+    options = table or TableOptions()
+    return options if options.encryption_key is not None else dataclasses.replace(options, encryption_key=key)
