@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from serverless_patterns.local.processes import wait_until
 
+LAST_LINES = 5
 _REPORT = re.compile(r"REPORT RequestId: (?P<request_id>\S+)\s+Duration: (?P<milliseconds>[\d.]+) ms")
 
 
@@ -49,6 +51,11 @@ class FunctionLog:
         for event in events:
             yield event["message"].rstrip()
 
+    def last_lines(self) -> str:
+        """The end of what was logged, in the words of an error."""
+        lines = "\n".join(f"  {line}" for line in deque(self.lines(), LAST_LINES))
+        return f"The last that the function has logged:\n{lines}"
+
     def new_invocations(self, expected: int, *, seconds: float) -> list[Invocation]:
         """The invocations that were not returned before; waits so long for the expected number."""
         found: list[Invocation] = []
@@ -60,6 +67,11 @@ class FunctionLog:
         wait_until(all_there, seconds=seconds)
         self._seen.update(invocation.request_id for invocation in found)
         return found
+
+
+def shown(invocations: Sequence[Invocation]) -> str:
+    """How long each took, in the words of the report."""
+    return ", ".join(f"{invocation.milliseconds:.0f} ms" for invocation in invocations) or "not called"
 
 
 def _invocation(line: str) -> Invocation | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -15,14 +14,12 @@ from typing import Any
 from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 
-from serverless_patterns.errors import LocalRunError
 from serverless_patterns.local.account import Account, Stack
-from serverless_patterns.local.functions import FunctionLog, Invocation
-from serverless_patterns.local.hops import Hop
+from serverless_patterns.local.functions import FunctionLog, Invocation, shown
+from serverless_patterns.local.hops import Effect, Hop, OnHop, tell
 
 #: Where a value only has to be there.
 ANY = object()
-LAST_LINES = 5
 # A body follows its headers without waiting for their acknowledgement, which takes 40 ms.
 AT_ONCE = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 
@@ -70,19 +67,6 @@ class Answer:
         return body if isinstance(body, dict) else {}
 
 
-@dataclass(frozen=True)
-class Effect:
-    """What a request left behind.
-
-    Args:
-        shown: In the words of the report.
-        faults: What is not as it should be.
-    """
-
-    shown: str
-    faults: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Expected:
     """What a request should do.
@@ -118,12 +102,13 @@ class HttpApi:
         account: Where the stack is.
         stack: The stack.
         on_hop: Told of each hop as it happens.
+        log_group: The output that names the function's log group. Default ``LogGroupName``.
     """
 
-    def __init__(self, account: Account, stack: Stack, on_hop: Callable[[Hop], None]) -> None:
+    def __init__(self, account: Account, stack: Stack, on_hop: OnHop, *, log_group: str = "LogGroupName") -> None:
         self._account = account
         self._url = account.api_url(stack)
-        self._log = FunctionLog(account.client("logs"), stack.outputs["LogGroupName"])
+        self._log = FunctionLog(account.client("logs"), stack.outputs[log_group])
         self._on_hop = on_hop
         self._http = URLLib3Session(timeout=60, socket_options=AT_ONCE)  # type: ignore[arg-type]
 
@@ -149,26 +134,16 @@ class HttpApi:
         milliseconds = (time.monotonic() - began) * 1000
         invocations = self._log.new_invocations(expected.calls, seconds=self._account.log_delay)
         effect = expected.effect(answer)
-        faults = (*expected.faults(answer, invocations), *effect.faults)
-        called = f"{request.method} {request.path}"
-        self._on_hop(
-            Hop(
-                step=step,
-                request=called,
-                answer=str(answer.status),
-                function=_shown(invocations),
-                effect=effect.shown,
-                milliseconds=milliseconds,
-                faults=faults,
-            )
+        hop = Hop(
+            step=step,
+            request=f"{request.method} {request.path}",
+            answer=str(answer.status),
+            function=shown(invocations),
+            effect=effect.shown,
+            milliseconds=milliseconds,
+            faults=(*expected.faults(answer, invocations), *effect.faults),
         )
-        if faults:
-            logged = "\n".join(f"  {line}" for line in deque(self._log.lines(), LAST_LINES))
-            msg = (
-                f"{step}: {called} did not do what it should: {'; '.join(faults)}\n"
-                f"Its answer: {answer.text[:1000]}\nThe last that the function has logged:\n{logged}"
-            )
-            raise LocalRunError(msg)
+        tell(self._on_hop, hop, lambda: f"Its answer: {answer.text[:1000]}\n{self._log.last_lines()}")
         return answer
 
 
@@ -179,7 +154,3 @@ def differences(kind: str, expected: Mapping[str, object], got: Mapping[str, obj
             yield f"the {kind} {name} is missing"
         elif value is not ANY and got[name] != value:
             yield f"the {kind} {name} should be {value!r}, got {got[name]!r}"
-
-
-def _shown(invocations: list[Invocation]) -> str:
-    return ", ".join(f"{invocation.milliseconds:.0f} ms" for invocation in invocations) or "not called"

@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from aws_lambda_powertools.utilities.circuit_breaker.base import _LAST_OBSERVED_STATE, _LOCAL_FAILURES, _LOCAL_SUCCESSES
 from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 from types_boto3_dynamodb import DynamoDBClient
@@ -16,13 +17,15 @@ from api_crud.store import DynamoStore
 from shared.aws import CLIENT_CONFIG
 from shared.observability import logger
 from tests.handlers.api_client import NAMED_SCHEMA, VARIABLES, Calls, Client, client_of
+from tests.handlers.payment_server import PaymentServer
+from tests.handlers.worker_client import Pipeline
 
 
 @pytest.fixture(scope="session")
 def _dynamodb() -> Iterator[DynamoDBClient]:
     with mock_aws():
         client = boto3.client("dynamodb", config=CLIENT_CONFIG)
-        for table in ("items-table", "keys-table"):
+        for table in ("items-table", "keys-table", "circuit-table"):
             client.create_table(
                 TableName=table,
                 KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
@@ -79,3 +82,25 @@ def log_lines(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[dict[str, An
     stream = io.StringIO()
     monkeypatch.setattr(logger.registered_handler, "stream", stream)
     return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+@pytest.fixture
+def payment() -> Iterator[PaymentServer]:
+    """A payment API that approves whatever it is asked, until it is told otherwise."""
+    server = PaymentServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def pipeline(dynamodb: DynamoDBClient, payment: PaymentServer) -> Pipeline:
+    """The worker of a standard queue, in an execution environment that has seen no failure yet."""
+    for counters in (_LOCAL_FAILURES, _LOCAL_SUCCESSES, _LAST_OBSERVED_STATE):
+        counters.clear()
+    return Pipeline(dynamodb, payment)
+
+
+@pytest.fixture
+def fifo_pipeline(pipeline: Pipeline) -> Pipeline:
+    """The worker of a FIFO queue."""
+    return Pipeline(pipeline.dynamodb, pipeline.payment, is_fifo=True)

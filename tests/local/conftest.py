@@ -20,7 +20,21 @@ from serverless_patterns.local.http_api import HttpApi
 
 ROOT = Path(__file__).parents[2]
 
+USERS_APP = """
+import sys
+sys.path.insert(0, {root!r})
+import aws_cdk as cdk
+from serverless_patterns import *
+app = cdk.App()
+stack = cdk.Stack(app, {name!r})
+{body}
+for name, value in pattern.outputs.items():
+    cdk.CfnOutput(stack, name, value=value)
+app.synth()
+"""
+
 Deploy = Callable[[str, Mapping[str, Any]], Stack]
+DeployApp = Callable[[str, str], Stack]
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -36,15 +50,48 @@ def account(emulator: Emulator) -> Account:
 
 
 @pytest.fixture(scope="session")
-def products(emulator: Emulator, account: Account) -> Stack:
-    """The stack of ApiCrud, deployed by the real CDK CLI from this repository's app."""
-    cli = CdkCli(App(ROOT, context={"environment": "local", "pattern": "api_crud"}), emulator)
+def local_environment(emulator: Emulator) -> None:
+    """Every pattern of the catalogue in the environment ``local``, deployed by the real CDK CLI from this repository's app."""
+    cli = CdkCli(App(ROOT, context={"environment": "local"}), emulator)
     lines: list[str] = []
     assembly = cli.synth(lines.append)
     assembly.check(emulator.resource_types)
     cli.bootstrap(assembly, lines.append)
     cli.deploy(assembly, lines.append)
+
+
+@pytest.fixture(scope="session")
+def products(account: Account, local_environment: None) -> Stack:
+    """The stack of ApiCrud."""
     return account.stack("local-api-crud")
+
+
+@pytest.fixture(scope="session")
+def orders(account: Account, local_environment: None) -> Stack:
+    """The stack of SqsPipeline."""
+    return account.stack("local-sqs-pipeline")
+
+
+@pytest.fixture(scope="session")
+def events(account: Account, local_environment: None) -> Stack:
+    """The stack of SnsFanout."""
+    return account.stack("local-sns-fanout")
+
+
+@pytest.fixture(scope="session")
+def deploy_app(
+    emulator: Emulator, account: Account, local_environment: None, tmp_path_factory: pytest.TempPathFactory
+) -> DeployApp:
+    """Deploys an app of a user's own, given as the body of its stack; bootstrapped was for the local environment."""
+
+    def run(name: str, body: str) -> Stack:
+        folder = tmp_path_factory.mktemp(name)
+        (folder / "app.py").write_text(USERS_APP.format(root=str(ROOT), name=name, body=body))
+        cli = CdkCli(App(folder, f"{sys.executable} app.py"), emulator)
+        cli.deploy(cli.synth(lambda _: None), lambda _: None)
+        return account.stack(name)
+
+    return run
 
 
 @pytest.fixture

@@ -1,41 +1,22 @@
 """ApiCrud as a REST API, deployed from an app of a user's: models at the edge, an API key, CORS."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
 from serverless_patterns.local.account import Account, Stack
-from serverless_patterns.local.cdk_cli import App, CdkCli
-from serverless_patterns.local.emulator import Emulator
 from serverless_patterns.local.http_api import Answer, HttpApi, Request
-from tests.local.conftest import ROOT
+from tests.local.conftest import DeployApp
 
-APP = f"""
-import sys
-sys.path.insert(0, {str(ROOT)!r})
-import aws_cdk as cdk
-from serverless_patterns import LOCAL, ApiCrud, Cors, UsagePlan
-app = cdk.App()
-stack = cdk.Stack(app, "rest")
-schema = {{"type": "object", "properties": {{"name": {{"type": "string", "format": "email"}}}}, "required": ["name"]}}
-users = ApiCrud(stack, "Users", resource="users", schema=schema, api_kind="rest", usage_plan=UsagePlan(),
-                cors=Cors(allow_origins=["https://shop.example.com"]), operations=LOCAL.operations)
-for name, value in users.outputs.items():
-    cdk.CfnOutput(stack, name, value=value)
-app.synth()
+BODY = """
+schema = {"type": "object", "properties": {"name": {"type": "string", "format": "email"}}, "required": ["name"]}
+pattern = ApiCrud(stack, "Users", resource="users", schema=schema, api_kind="rest", usage_plan=UsagePlan(),
+                  cors=Cors(allow_origins=["https://shop.example.com"]), operations=LOCAL.operations)
 """
 PAGE = {"Origin": "https://shop.example.com"}
 
 
 @pytest.fixture(scope="module")
-def rest(emulator: Emulator, account: Account, products: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """The stack, deployed after that of the other tests, which has bootstrapped the emulator."""
-    folder: Path = tmp_path_factory.mktemp("rest")
-    (folder / "app.py").write_text(APP)
-    cli = CdkCli(App(folder, f"{sys.executable} app.py"), emulator)
-    cli.deploy(cli.synth(lambda _: None), lambda _: None)
-    return account.stack("rest")
+def rest(deploy_app: DeployApp) -> Stack:
+    return deploy_app("rest", BODY)
 
 
 @pytest.fixture(scope="module")

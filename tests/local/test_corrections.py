@@ -2,6 +2,10 @@
 
 import json
 import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ from botocore.httpsession import URLLib3Session
 
 from serverless_patterns.local import venvs
 from serverless_patterns.local.account import Account, Stack
+from serverless_patterns.local.processes import wait_until
 from tests.local.conftest import ROOT, Deploy
 
 CORRECTIONS = ROOT / "serverless_patterns" / "local" / "corrections"
@@ -214,6 +219,361 @@ def test_a_type_that_only_configures_does_not_reject_its_stack(account: Account,
     topic = {"Type": "AWS::SNS::Topic"}
     deploy("configuration-only", {"Resources": {"Group": group, "Topic": topic}})
     account.client("cloudformation").delete_stack(StackName="configuration-only")
+
+
+# Says in the queue SEEN that it was called, then does what the message asks for.
+SUBSCRIBER = """
+import boto3, json, os
+def handler(event, context):
+    message = event["Records"][0]["Sns"]["Message"]
+    boto3.client("sqs").send_message(QueueUrl=os.environ["SEEN"], MessageBody=context.aws_request_id)
+    if message == "fail":
+        raise LookupError("no such order")
+    return {"message": message}
+"""
+# Reports the message's own body as the identifier of what failed.
+REPORTER = """
+def handler(event, context):
+    return {"batchItemFailures": [{"itemIdentifier": record["body"]} for record in event["Records"]]}
+"""
+EMBEDDED = """
+import json
+def handler(event, context):
+    sets, metrics = [["Function"], ["Function", "Stage"]], [{"Name": "Orders", "Unit": "Count"}]
+    embedded = {"Timestamp": 1, "CloudWatchMetrics": [{"Namespace": "Shop", "Dimensions": sets, "Metrics": metrics}]}
+    print(json.dumps({"_aws": embedded, "Function": "embedded", "Stage": "v1", "Orders": [2, 3]}))
+    print('{"_aws": "none of it"}')
+"""
+FORWARDER = """
+import boto3, os
+def handler(event, context):
+    for record in event["Records"]:
+        boto3.client("sqs").send_message(QueueUrl=os.environ["SEEN"], MessageBody=record["body"])
+"""
+QUEUE = {"Type": "AWS::SQS::Queue"}
+TOPIC = {"Type": "AWS::SNS::Topic"}
+
+
+def arn_of(name: str) -> dict[str, Any]:
+    return {"Fn::GetAtt": [name, "Arn"]}
+
+
+def function(code: str, **variables: object) -> dict[str, Any]:
+    given = {"Code": {"ZipFile": code}, "Environment": {"Variables": variables}}
+    return {"Type": "AWS::Lambda::Function", "Properties": {**FUNCTION["Properties"], "Timeout": 10, **given}}
+
+
+def subscription(protocol: str, endpoint: object, **properties: object) -> dict[str, Any]:
+    given = {"TopicArn": {"Ref": "Topic"}, "Protocol": protocol, "Endpoint": endpoint, **properties}
+    return {"Type": "AWS::SNS::Subscription", "Properties": given}
+
+
+def alarm(metric: dict[str, Any], **properties: object) -> dict[str, Any]:
+    rule = {"ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1, "Threshold": 0, "Period": 60}
+    return {"Type": "AWS::CloudWatch::Alarm", "Properties": {**metric, **rule, **properties}}
+
+
+def template(resources: dict[str, Any]) -> dict[str, Any]:
+    """A template whose outputs are the references of its resources."""
+    return {"Resources": resources, "Outputs": {name: {"Value": {"Ref": name}} for name in resources}}
+
+
+def messages(account: Account, url: str, *, number: int = 1, seconds: float = 10) -> list[dict[str, Any]]:
+    """The messages of a queue, deleted as they are received; waits so long for this number of them."""
+    client = account.client("sqs")
+    found: list[dict[str, Any]] = []
+
+    def enough() -> bool:
+        received = client.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
+        )
+        for message in received.get("Messages", []):
+            client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            found.append(message)
+        return len(found) >= number
+
+    wait_until(enough, seconds=seconds)
+    return found
+
+
+def send_all(account: Account, url: str, bodies: list[str]) -> None:
+    for start in range(0, len(bodies), 10):
+        entries = [{"Id": body, "MessageBody": body} for body in bodies[start : start + 10]]
+        account.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
+
+
+def state_of(account: Account, name: str) -> str:
+    (described,) = account.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    return str(described["StateValue"])
+
+
+@pytest.fixture(scope="module")
+def subscriber(deploy: Deploy) -> Stack:
+    """A topic with a function that has a destination for success and one for failure."""
+    destinations = {"OnSuccess": {"Destination": arn_of("Succeeded")}, "OnFailure": {"Destination": arn_of("Failed")}}
+    config = {"FunctionName": {"Ref": "Subscriber"}, "Qualifier": "$LATEST", "DestinationConfig": destinations}
+    resources = {
+        **dict.fromkeys(("Seen", "Succeeded", "Failed"), QUEUE),
+        "Topic": TOPIC,
+        "Subscriber": function(SUBSCRIBER, SEEN={"Ref": "Seen"}),
+        "Subscription": subscription("lambda", arn_of("Subscriber")),
+        "Config": {"Type": "AWS::Lambda::EventInvokeConfig", "Properties": config},
+    }
+    return deploy("subscriber", template(resources))
+
+
+def test_a_function_that_fails_for_a_topic_is_retried_twice_and_the_event_goes_to_its_destination(
+    account: Account, subscriber: Stack
+) -> None:
+    account.client("sns").publish(TopicArn=subscriber.outputs["Topic"], Message="fail")
+    (failure,) = messages(account, subscriber.outputs["Failed"])
+    record = json.loads(failure["Body"])
+    seen = [message["Body"] for message in messages(account, subscriber.outputs["Seen"], number=3)]
+    assert seen == [record["requestContext"]["requestId"]] * 3
+    assert record["version"] == "1.0"
+    assert record["requestContext"]["condition"] == "RetriesExhausted"
+    assert record["requestContext"]["approximateInvokeCount"] == 3
+    assert record["requestContext"]["functionArn"].endswith(f"{subscriber.outputs['Subscriber']}:$LATEST")
+    assert record["requestPayload"]["Records"][0]["Sns"]["Message"] == "fail"
+    assert record["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"}
+    assert record["responsePayload"]["errorMessage"] == "no such order"
+
+
+def test_a_function_that_succeeds_for_a_topic_leaves_its_answer_at_its_destination(account: Account, subscriber: Stack) -> None:
+    account.client("sns").publish(TopicArn=subscriber.outputs["Topic"], Message="fine")
+    (success,) = messages(account, subscriber.outputs["Succeeded"])
+    record = json.loads(success["Body"])
+    assert record["requestContext"]["condition"] == "Success"
+    assert record["responsePayload"] == {"message": "fine"}
+    assert "functionError" not in record["responseContext"]
+    assert len(messages(account, subscriber.outputs["Seen"])) == 1
+
+
+def test_the_class_of_what_a_handler_raises_is_known(account: Account, subscriber: Stack) -> None:
+    event = json.dumps({"Records": [{"Sns": {"Message": "fail"}}]})
+    answer = account.client("lambda").invoke(FunctionName=subscriber.outputs["Subscriber"], Payload=event)
+    error = json.loads(answer["Payload"].read())
+    messages(account, subscriber.outputs["Seen"])
+    assert (error["errorType"], error["errorMessage"]) == ("LookupError", "no such order")
+    assert any("raise LookupError" in line for line in error["stackTrace"])
+
+
+def test_a_message_to_a_queue_that_is_gone_comes_to_the_dead_letter_queue_of_its_subscription(
+    account: Account, deploy: Deploy
+) -> None:
+    policy = {"deadLetterTargetArn": arn_of("DeadLetters")}
+    raw = subscription("sqs", arn_of("Gone"), RawMessageDelivery=True, RedrivePolicy=policy)
+    stack = deploy("gone-queue", template({"Topic": TOPIC, "Gone": QUEUE, "DeadLetters": QUEUE, "Raw": raw}))
+    colour = {"colour": {"DataType": "String", "StringValue": "red"}}
+    account.client("sns").publish(TopicArn=stack.outputs["Topic"], Message="first")
+    assert [message["Body"] for message in messages(account, stack.outputs["Gone"])] == ["first"]
+    account.client("sqs").delete_queue(QueueUrl=stack.outputs["Gone"])
+    account.client("sns").publish(TopicArn=stack.outputs["Topic"], Message="second", MessageAttributes=colour)
+    (dead,) = messages(account, stack.outputs["DeadLetters"])
+    assert (dead["Body"], dead["MessageAttributes"]["colour"]["StringValue"]) == ("second", "red")
+
+
+def test_a_message_to_a_function_that_is_gone_comes_to_the_dead_letter_queue_of_its_subscription(
+    account: Account, deploy: Deploy
+) -> None:
+    policy = {"deadLetterTargetArn": arn_of("DeadLetters")}
+    endpoint = "arn:aws:lambda:us-east-1:000000000000:function:gone"
+    resources = {"Topic": TOPIC, "DeadLetters": QUEUE, "Lost": subscription("lambda", endpoint, RedrivePolicy=policy)}
+    stack = deploy("gone-function", template(resources))
+    account.client("sns").publish(TopicArn=stack.outputs["Topic"], Message="to nobody")
+    (dead,) = messages(account, stack.outputs["DeadLetters"])
+    assert json.loads(dead["Body"])["Message"] == "to nobody"
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Callable[[int], tuple[str, list[dict[str, Any]]]]]:
+    """Starts an HTTP endpoint that answers each notification with this status; gives its URL and what it received."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(status: int) -> tuple[str, list[dict[str, Any]]]:
+        received: list[dict[str, Any]] = []
+
+        class Endpoint(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(status if received[-1]["Type"] == "Notification" else 200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Not on the screen."""
+
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Endpoint))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}/", received
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(503, 4), (403, 1)], ids=["server error", "refused"])
+def test_a_message_that_an_http_endpoint_does_not_take_comes_to_the_dead_letter_queue_of_its_subscription(
+    account: Account, deploy: Deploy, endpoint: Callable[[int], tuple[str, list[dict[str, Any]]]], status: int, attempts: int
+) -> None:
+    url, received = endpoint(status)
+    stack = deploy(f"http-{status}", template({"Topic": TOPIC, "DeadLetters": QUEUE}))
+    attributes = {"QueueUrl": stack.outputs["DeadLetters"], "AttributeNames": ["QueueArn"]}
+    policy = {"deadLetterTargetArn": account.client("sqs").get_queue_attributes(**attributes)["Attributes"]["QueueArn"]}
+    topics, topic = account.client("sns"), stack.outputs["Topic"]
+    given = {"RedrivePolicy": json.dumps(policy)}
+    topics.subscribe(TopicArn=topic, Protocol="http", Endpoint=url, Attributes=given)
+    assert wait_until(lambda: bool(received), seconds=5)
+    topics.confirm_subscription(TopicArn=topic, Token=received.pop()["Token"])
+    topics.publish(TopicArn=topic, Message="hello")
+    (dead,) = messages(account, stack.outputs["DeadLetters"])
+    assert json.loads(dead["Body"])["Message"] == "hello"
+    assert len(received) == attempts
+
+
+def test_a_fifo_topic_of_a_template_wants_a_group_and_drops_duplicates(account: Account, deploy: Deploy) -> None:
+    fifo = {"TopicName": "orders.fifo", "FifoTopic": True, "KmsMasterKeyId": "alias/aws/sns"}
+    queue = {**QUEUE, "Properties": {"FifoQueue": True}}
+    delivered = subscription("sqs", arn_of("Queue"), RawMessageDelivery=True)
+    stack = deploy("fifo-topic", template({"Topic": {**TOPIC, "Properties": fifo}, "Queue": queue, "Delivered": delivered}))
+    topics, topic = account.client("sns"), stack.outputs["Topic"]
+    with pytest.raises(topics.exceptions.ClientError, match="MessageGroupId"):
+        topics.publish(TopicArn=topic, Message="no group")
+    for message in ("first", "first", "second"):
+        topics.publish(TopicArn=topic, Message=message, MessageGroupId="one", MessageDeduplicationId=message)
+    assert [message["Body"] for message in messages(account, stack.outputs["Queue"], number=2)] == ["first", "second"]
+    assert topics.get_topic_attributes(TopicArn=topic)["Attributes"]["KmsMasterKeyId"] == "alias/aws/sns"
+
+
+def test_a_log_line_in_the_embedded_metric_format_makes_a_metric_for_each_set_of_dimensions(
+    account: Account, deploy: Deploy
+) -> None:
+    stack = deploy("embedded", template({"Function": function(EMBEDDED)}))
+    account.client("lambda").invoke(FunctionName=stack.outputs["Function"])
+    now = time.time()
+    of_function, of_stage = {"Name": "Function", "Value": "embedded"}, {"Name": "Stage", "Value": "v1"}
+    for dimensions in ([of_function], [of_function, of_stage]):
+        (point,) = account.client("cloudwatch").get_metric_statistics(
+            Namespace="Shop",
+            MetricName="Orders",
+            Dimensions=dimensions,
+            StartTime=now - 60,
+            EndTime=now + 60,
+            Period=3600,
+            Statistics=["Sum", "SampleCount"],
+        )["Datapoints"]
+        assert (point["Sum"], point["SampleCount"]) == (5, 2)
+
+
+def test_an_alarm_goes_off_for_the_messages_of_its_own_queue_and_no_other(account: Account, deploy: Deploy) -> None:
+    metric = {"Namespace": "AWS/SQS", "MetricName": "ApproximateNumberOfMessagesVisible", "Statistic": "Maximum"}
+    alarms = {
+        name: alarm(
+            {**metric, "Dimensions": [{"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}]},
+            AlarmActions=[{"Ref": "Topic"}],
+        )
+        for name, queue in (("OfFull", "Full"), ("OfEmpty", "Empty"))
+    }
+    inbox = subscription("sqs", arn_of("Inbox"), RawMessageDelivery=True)
+    resources = dict.fromkeys(("Full", "Empty", "Inbox"), QUEUE)
+    stack = deploy("queue-alarms", template({**resources, "Topic": TOPIC, "Delivered": inbox, **alarms}))
+    account.client("sqs").send_message(QueueUrl=stack.outputs["Full"], MessageBody="a message")
+    assert wait_until(lambda: state_of(account, stack.outputs["OfFull"]) == "ALARM", seconds=5)
+    assert state_of(account, stack.outputs["OfEmpty"]) == "OK"
+    said = [json.loads(message["Body"]) for message in messages(account, stack.outputs["Inbox"])]
+    assert [(each["AlarmName"], each["NewStateValue"]) for each in said] == [(stack.outputs["OfFull"], "ALARM")]
+
+
+def test_an_alarm_without_data_is_in_the_state_that_it_names(account: Account, deploy: Deploy) -> None:
+    metric = {"Namespace": "Shop", "MetricName": "NeverPublished", "Statistic": "Sum"}
+    expected = {"breaching": "ALARM", "notBreaching": "OK", "missing": "INSUFFICIENT_DATA"}
+    alarms = {treatment: alarm(metric, TreatMissingData=treatment) for treatment in expected}
+    stack = deploy("alarms-without-data", template(alarms))
+    names = {treatment: stack.outputs[treatment] for treatment in expected}
+    assert wait_until(lambda: state_of(account, names["notBreaching"]) == "OK", seconds=5)
+    assert {treatment: state_of(account, name) for treatment, name in names.items()} == expected
+
+
+def test_an_alarm_goes_off_when_enough_of_its_periods_breach_and_not_before(account: Account, deploy: Deploy) -> None:
+    metric = {"Namespace": "Shop", "MetricName": "Failures", "Statistic": "Sum", "TreatMissingData": "notBreaching"}
+    given = alarm(metric, EvaluationPeriods=3, DatapointsToAlarm=2)
+    stack = deploy("two-of-three", template({"Alarm": given}))
+    cloudwatch, now = account.client("cloudwatch"), time.time()
+    for minutes, state in ((2, "OK"), (1, "ALARM")):
+        datum = {"MetricName": "Failures", "Value": 1, "Timestamp": now - 60 * minutes}
+        cloudwatch.put_metric_data(Namespace="Shop", MetricData=[datum])
+        assert state_of(account, stack.outputs["Alarm"]) == state
+
+
+def test_a_batch_whose_answer_names_an_unknown_message_comes_back(account: Account, deploy: Deploy) -> None:
+    redrive = {"deadLetterTargetArn": arn_of("DeadLetters"), "maxReceiveCount": 2}
+    mapping = {
+        "EventSourceArn": arn_of("Queue"),
+        "FunctionName": {"Ref": "Function"},
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    }
+    resources = {
+        "Queue": {**QUEUE, "Properties": {"VisibilityTimeout": 1, "RedrivePolicy": redrive}},
+        "DeadLetters": QUEUE,
+        "Function": function(REPORTER),
+        "Mapping": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": mapping},
+    }
+    stack = deploy("unknown-failures", template(resources))
+    account.client("sqs").send_message(QueueUrl=stack.outputs["Queue"], MessageBody="no id of the batch")
+    assert [message["Body"] for message in messages(account, stack.outputs["DeadLetters"])] == ["no id of the batch"]
+
+
+def test_a_delay_of_more_than_15_minutes_is_refused(account: Account, deploy: Deploy) -> None:
+    client, url = account.client("sqs"), deploy("delays", template({"Queue": QUEUE})).outputs["Queue"]
+    client.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=900)
+    with pytest.raises(client.exceptions.ClientError, match="Value 901 for parameter DelaySeconds is invalid"):
+        client.send_message(QueueUrl=url, MessageBody="too late", DelaySeconds=901)
+    entries = [{"Id": "1", "MessageBody": "too late", "DelaySeconds": 901}]
+    assert [each["Id"] for each in client.send_message_batch(QueueUrl=url, Entries=entries)["Failed"]] == ["1"]
+
+
+def test_of_many_who_receive_at_the_same_moment_each_gets_other_messages_and_none_is_lost(
+    account: Account, deploy: Deploy
+) -> None:
+    redrive = {"deadLetterTargetArn": arn_of("Elsewhere"), "maxReceiveCount": 1}
+    mapping = {"EventSourceArn": arn_of("Queue"), "FunctionName": {"Ref": "Function"}}
+    resources = {
+        "Queue": {**QUEUE, "Properties": {"VisibilityTimeout": 60, "RedrivePolicy": redrive}},
+        "Elsewhere": QUEUE,
+        "Function": function(FORWARDER, SEEN={"Ref": "Seen"}),
+        "Seen": QUEUE,
+        "Mapping": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": mapping},
+    }
+    stack = deploy("many-at-once", template(resources))
+    sent = [str(number) for number in range(200)]
+    send_all(account, stack.outputs["Queue"], sent)
+    taken = messages(account, stack.outputs["Queue"], number=40, seconds=1)
+    seen = messages(account, stack.outputs["Seen"], number=len(sent) - len(taken), seconds=20)
+    assert sorted(message["Body"] for message in taken + seen) == sorted(sent)
+
+
+def test_a_mapping_template_knows_the_id_of_the_request_that_the_answer_carries(account: Account, deploy: Deploy) -> None:
+    request = "Action=SendMessage&MessageBody=$context.requestId"
+    answer = {
+        "StatusCode": "202",
+        "ResponseTemplates": {"application/json": '{"id":"$context.requestId","path":"$context.path"}'},
+    }
+    integration = {
+        "Type": "AWS",
+        "IntegrationHttpMethod": "POST",
+        "Uri": {"Fn::Sub": "arn:aws:apigateway:us-east-1:sqs:path/000000000000/${Queue.QueueName}"},
+        "RequestTemplates": {"application/json": request},
+        "IntegrationResponses": [answer],
+    }
+    given = rest_api({}, {"Integration": integration, "MethodResponses": [{"StatusCode": "202"}]})
+    given["Resources"]["Queue"] = QUEUE
+    given["Outputs"]["Queue"] = {"Value": {"Ref": "Queue"}}
+    stack = deploy("rest-to-queue", given)
+    response = call(account, stack, "POST", "/items")
+    (message,) = messages(account, stack.outputs["Queue"])
+    said = json.loads(response.content)
+    assert said == {"id": message["Body"], "path": "/v1/items"}
+    assert response.headers["x-amzn-requestid"] == said["id"] != ""
 
 
 @pytest.fixture(scope="module")

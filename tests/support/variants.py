@@ -4,9 +4,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from aws_cdk import aws_cognito as cognito
+from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from serverless_patterns import PROD, Alerts, ApiCrud, Authorization, Cors, UsagePlan
+from serverless_patterns import (
+    PROD,
+    Alerts,
+    ApiCrud,
+    AuditTrail,
+    Authorization,
+    Cors,
+    Notification,
+    QueueOptions,
+    SnsFanout,
+    SqsPipeline,
+    Totals,
+    UsagePlan,
+)
 from serverless_patterns.stacks import AlertStack
 from tests.support.synthesis import empty_stack, new_app, template_of
 
@@ -59,4 +73,48 @@ def _alerts() -> Mapping[str, Any]:
     return template_of(AlertStack(new_app(), "prod-alerts", environment=PROD))
 
 
-VARIANTS = {"alerts": _alerts, "api_crud_rest": _rest, "api_crud_cognito": _cognito, "api_crud_rest_cognito": _rest_cognito}
+def _pipeline_direct() -> Mapping[str, Any]:
+    stack = empty_stack()
+    cors = Cors(allow_origins=["https://shop.example.com"], allow_credentials=True)
+    SqsPipeline(stack, "Orders", ingest="direct", group_by="customer_id", cors=cors).add_alarms(Alerts())
+    return template_of(stack)
+
+
+def _pipeline_fifo_key() -> Mapping[str, Any]:
+    stack = empty_stack(region="eu-central-1")
+    key = kms.Key(stack, "Key", enable_key_rotation=True)
+    orders = SqsPipeline(stack, "Orders", queue=QueueOptions(fifo=True), group_by="customer_id", encryption_key=key)
+    orders.add_alarms(Alerts())
+    return template_of(stack)
+
+
+def _fanout_fifo() -> Mapping[str, Any]:
+    stack = empty_stack()
+    events = SnsFanout(stack, "Events", fifo=True)
+    events.add_subscriber("Audit", handler=AuditTrail())
+    events.add_subscriber("Totals", handler=Totals(), filter_policy={"data": {"amount": [{"exists": True}]}}, filter_on="body")
+    events.add_alarms(Alerts())
+    return template_of(stack)
+
+
+def _fanout_direct_and_endpoints() -> Mapping[str, Any]:
+    stack = empty_stack(region="eu-central-1")
+    events = SnsFanout(stack, "Events", encryption_key=kms.Key(stack, "Key", enable_key_rotation=True))
+    events.add_subscriber("Audit", handler=AuditTrail())
+    events.add_subscriber("Notification", handler=Notification(), direct=True)
+    events.add_email("Mail", address="orders@example.com", filter_policy={"event_type": ["orders.failed"]})
+    events.add_https_endpoint("Partner", url="https://partner.example.com/orders")
+    events.add_alarms(Alerts())
+    return template_of(stack)
+
+
+VARIANTS = {
+    "alerts": _alerts,
+    "api_crud_rest": _rest,
+    "api_crud_cognito": _cognito,
+    "api_crud_rest_cognito": _rest_cognito,
+    "sqs_pipeline_direct": _pipeline_direct,
+    "sqs_pipeline_fifo_key": _pipeline_fifo_key,
+    "sns_fanout_fifo": _fanout_fifo,
+    "sns_fanout_direct_and_endpoints": _fanout_direct_and_endpoints,
+}

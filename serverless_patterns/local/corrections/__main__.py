@@ -19,18 +19,31 @@ from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as
 from . import configuration_only
 from .faults import FaultNotFoundError
 
-# In this order: the access log comes after what may answer a request, so that it sees every answer.
+# In this order: the access log comes after what may answer a request, so that it sees every answer; a delivery that a
+# subscription's dead-letter queue takes over comes after the deliveries themselves.
 CORRECTIONS = (
+    "alarm_evaluation",
     "api_errors",
+    "async_destinations",
+    "batch_item_failures",
     "configuration_only",
+    "embedded_metrics",
+    "handler_errors",
     "handler_runtime",
     "http_api_cors",
     "http_api_throttling",
     "http_api_access_log",
+    "message_delays",
     "metric_math_alarms",
+    "queue_locking",
+    "queue_metrics",
     "rest_method_throttling",
     "rest_request_validators",
+    "rest_template_context",
+    "sns_to_lambda",
+    "subscription_redrive",
     "table_settings",
+    "topic_settings",
 )
 
 # Ends a group, then removes its folder; what was started for it, and ends at the same moment, may still write there at first.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import logging
+import threading
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -52,6 +55,20 @@ def _followed(stock: Callable[..., Any], position: int, correct: Callable[[str, 
         return result
 
     return followed
+
+
+def repeatedly(seconds: float, act: Callable[[], None]) -> None:
+    """Act every so many seconds as long as the emulator runs, whatever happens; what goes wrong is logged."""
+
+    def go_on() -> None:
+        while True:
+            time.sleep(seconds)
+            try:
+                act()
+            except Exception:
+                logging.getLogger(__name__).exception("a correction failed and goes on")
+
+    threading.Thread(target=go_on, daemon=True).start()
 
 
 def camel_case(settings: Properties) -> Properties:

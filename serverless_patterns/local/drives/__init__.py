@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from serverless_patterns.errors import LocalRunError
 from serverless_patterns.local.account import Account, Stack
-from serverless_patterns.local.hops import Hop
+from serverless_patterns.local.hops import OnHop
 
-Drive = Callable[[Account, Stack, Callable[[Hop], None]], None]
+Drive = Callable[[Account, Stack, OnHop], None]
 
 
 def driven_patterns() -> list[str]:

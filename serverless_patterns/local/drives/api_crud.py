@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from serverless_patterns.local.account import Account, Stack
-from serverless_patterns.local.hops import Hop
-from serverless_patterns.local.http_api import ANY, Answer, Effect, Expected, HttpApi, Request, differences
+from serverless_patterns.local.hops import Effect, OnHop
+from serverless_patterns.local.http_api import ANY, Answer, Expected, HttpApi, Request, differences
 
 PRODUCTS = "/products"
 ESPRESSO = '{"name": "Espresso machine", "price": 19.99, "tags": ["coffee"]}'
@@ -23,7 +23,7 @@ EXACT = "0.12345678901234567890123456789012345678"
 LARGEST_BODY = 256 * 1024
 
 
-def drive(account: Account, stack: Stack, on_hop: Callable[[Hop], None]) -> None:
+def drive(account: Account, stack: Stack, on_hop: OnHop) -> None:
     """Drive the deployed API, and delete what was created."""
     api = HttpApi(account, stack, on_hop)
     items = Items(account, stack)

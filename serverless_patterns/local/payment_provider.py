@@ -1,0 +1,377 @@
+"""A payment provider on loopback: a real HTTP server that behaves and misbehaves as told, and remembers what it charged.
+
+Whoever drives ``SqsPipeline`` puts its address into the stack's secret and sees afterwards what was charged, and how often.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+import socket
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+from serverless_patterns.local.account import Account
+
+LOOPBACK = "127.0.0.1"
+PATH, ELSEWHERE = "/charges", "/elsewhere"
+#: The longest that an answer is held back, in seconds: longer than any client waits.
+HANG = 60.0
+#: Between two bytes of an answer that drips, in seconds.
+DRIP = 0.5
+DEPTH = 100_000
+BLOCK = b" " * 65_536
+
+
+class Behaviour(StrEnum):
+    """What becomes of a request."""
+
+    APPROVE = "approve"
+    #: 200, with the reason ``card refused``; nothing is charged.
+    DECLINE = "decline"
+    #: 429 with ``Retry-After``.
+    THROTTLE = "throttle"
+    #: 500 before anything is charged.
+    FAIL = "fail"
+    #: Charged, and then the connection ends without an answer: whoever tries again must not be charged again.
+    LOSE_ANSWER = "lose answer"
+    #: No answer at all.
+    HANG = "hang"
+    #: Charged; the answer comes byte by byte.
+    DRIP = "drip"
+    #: 200 with a page for people.
+    HTML = "html"
+    #: 200 with JSON whose id is ``NaN``.
+    NOT_A_NUMBER = "not a number"
+    #: 200 with JSON that is nested too deeply to be read.
+    DEEP = "deep"
+    #: 200 with a body that does not end.
+    ENDLESS = "endless"
+    #: 307 to another path: whoever follows it is seen in ``requests``.
+    REDIRECT = "redirect"
+
+
+#: What ``fail_share`` chooses from: before the charge, and after it.
+FAILURES = (Behaviour.FAIL, Behaviour.LOSE_ANSWER)
+CHARGING = (Behaviour.APPROVE, Behaviour.LOSE_ANSWER, Behaviour.DRIP)
+
+
+@dataclass(frozen=True)
+class Charge:
+    """Money that was taken.
+
+    Args:
+        id: The provider's id of it.
+        key: The idempotency key that it was asked for with.
+        reference: What it was taken for.
+        amount: How much, as it was written.
+        currency: Of which.
+    """
+
+    id: str
+    key: str
+    reference: str
+    amount: str
+    currency: str
+
+
+@dataclass(frozen=True)
+class Received:
+    """A request.
+
+    Args:
+        path: Where it came to.
+        key: Its idempotency key; empty if it had none.
+        reference: The reference in its body; empty if there was none.
+        status: The status of the answer; 0 if the connection ended without one.
+        behaviour: What was done with it; ``None`` if it was refused, or answered as before.
+    """
+
+    path: str
+    key: str
+    reference: str
+    status: int
+    behaviour: Behaviour | None = None
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    body: Mapping[str, str]
+
+
+class PaymentProvider:
+    """A payment provider; ``with`` starts and stops it.
+
+    Everything may be changed while it runs.
+
+    Args:
+        behaviour_for: Says for each reference how to behave. Default: approve.
+        fail_share: The share of requests that fail whatever their reference, 0 to 1: half of them when they have charged.
+        seed: Which requests fail.
+        down: Whether it takes connections and ends them at once.
+        retry_after: The ``Retry-After`` of ``THROTTLE``, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        behaviour_for: Callable[[str], Behaviour] = lambda _: Behaviour.APPROVE,
+        fail_share: float = 0.0,
+        seed: int = 0,
+        down: bool = False,
+        retry_after: int = 1,
+    ) -> None:
+        self.behaviour_for = behaviour_for
+        self.fail_share = fail_share
+        self.down = down
+        self.retry_after = retry_after
+        #: What a client must show as ``Authorization: Bearer``. Another one may be set: the old one is then refused.
+        self.api_key = secrets.token_urlsafe(24)
+        #: What was charged, by idempotency key.
+        self.charges: dict[str, Charge] = {}
+        #: How many requests had the key of an earlier one and got its answer.
+        self.replays = 0
+        #: All requests, in the order in which they were answered.
+        self.requests: list[Received] = []
+        self._answers: dict[str, tuple[bytes, _Answer]] = {}
+        self._random = random.Random(seed)  # noqa: S311  which requests fail is no secret
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._server: _Server | None = None
+
+    @property
+    def url(self) -> str:
+        """Where charges are asked for."""
+        if self._server is None:
+            msg = "the payment provider runs only inside of its `with` block"
+            raise RuntimeError(msg)
+        return f"http://{LOOPBACK}:{self._server.server_port}{PATH}"
+
+    @property
+    def double_charges(self) -> dict[str, int]:
+        """The references that were charged more than once, and how often: none, if all is well."""
+        counted = Counter(charge.reference for charge in list(self.charges.values()))
+        return {reference: number for reference, number in counted.items() if number > 1}
+
+    def put_secret(self, account: Account, secret_arn: str) -> None:
+        """Write the address and the key into a secret, as an operator would.
+
+        Args:
+            account: Where the secret is.
+            secret_arn: Its ARN or name.
+        """
+        value = json.dumps({"url": self.url, "api_key": self.api_key})
+        account.client("secretsmanager").put_secret_value(SecretId=secret_arn, SecretString=value)
+
+    def __enter__(self) -> Self:
+        self._stopped.clear()
+        self._server = _Server(self)
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, but not longer than it runs; whether it still does."""
+        return not self._stopped.wait(seconds)
+
+    def note(self, received: Received) -> None:
+        """Remember a request."""
+        with self._lock:
+            self.requests.append(received)
+
+    def behave(self, reference: str) -> Behaviour:
+        """How to behave now: by chance first, then by reference."""
+        with self._lock:
+            if self._random.random() < self.fail_share:
+                return self._random.choice(FAILURES)
+        return self.behaviour_for(reference)
+
+    def replayed(self, key: str, body: bytes) -> _Answer | None:
+        """The answer that a key has got, if it has got one: a key stands for one request."""
+        with self._lock:
+            if key not in self._answers:
+                return None
+            first, answer = self._answers[key]
+            if first != body:
+                return _Answer(HTTPStatus.UNPROCESSABLE_ENTITY, {"error": "the idempotency key was used for another request"})
+            self.replays += 1
+            return answer
+
+    def settle(self, key: str, body: bytes, behaviour: Behaviour) -> _Answer:
+        """Charge or decline, once for each key."""
+        fields = json.loads(body)
+        with self._lock:
+            if key in self._answers:
+                self.replays += 1
+            elif behaviour in CHARGING:
+                charge = Charge(f"ch_{len(self.charges) + 1}", key, fields["reference"], fields["amount"], fields["currency"])
+                self.charges[key] = charge
+                self._answers[key] = body, _Answer(HTTPStatus.OK, {"status": "approved", "id": charge.id})
+            else:
+                self._answers[key] = body, _Answer(HTTPStatus.OK, {"status": "declined", "reason": "card refused"})
+            return self._answers[key][1]
+
+
+def first(number: int, behaviour: Behaviour, *, then: Behaviour = Behaviour.APPROVE) -> Callable[[str], Behaviour]:
+    """Behave in one way for the first requests of each reference, and in another for the rest.
+
+    Args:
+        number: How many requests.
+        behaviour: What is done with those.
+        then: What is done with later ones.
+    """
+    seen: Counter[str] = Counter()
+    lock = threading.Lock()
+
+    def behaviour_for(reference: str) -> Behaviour:
+        with lock:
+            seen[reference] += 1
+            return behaviour if seen[reference] <= number else then
+
+    return behaviour_for
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, provider: PaymentProvider) -> None:
+        super().__init__((LOOPBACK, 0), _Handler)
+        self.provider = provider
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401, ARG002  socketserver's own types
+        """Whether a new connection is served: not while the provider is down."""
+        return not self.provider.down
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  the same
+        """A client that goes away in the middle of an answer is what many of them are there for."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_POST(self) -> None:
+        """Answer a request for a charge."""
+        provider = self.server.provider
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        key = self.headers.get("Idempotency-Key") or ""
+        fields = _fields(body)
+        reference = fields["reference"] if fields else ""
+        if provider.down:
+            self._note(key, reference, 0)
+            self.close_connection = True
+        elif refusal := self._refusal(key, fields) or provider.replayed(key, body):
+            self._note(key, reference, refusal.status)
+            self._send(refusal.status, json.dumps(refusal.body).encode())
+        else:
+            self._behave(key, body, reference, provider.behave(reference))
+
+    def _refusal(self, key: str, fields: Mapping[str, str] | None) -> _Answer | None:
+        if self.headers.get("Authorization") != f"Bearer {self.server.provider.api_key}":
+            return _Answer(HTTPStatus.UNAUTHORIZED, {"error": "unknown key"})
+        if not key:
+            return _Answer(HTTPStatus.BAD_REQUEST, {"error": "an Idempotency-Key is needed"})
+        if fields is None:
+            return _Answer(HTTPStatus.BAD_REQUEST, {"error": "reference, amount (a decimal in quotes) and currency are needed"})
+        return None
+
+    def _behave(self, key: str, body: bytes, reference: str, behaviour: Behaviour) -> None:
+        provider = self.server.provider
+        status = _STATUS.get(behaviour, HTTPStatus.OK)
+        self._note(key, reference, status, behaviour)
+        match behaviour:
+            case Behaviour.APPROVE | Behaviour.DECLINE | Behaviour.DRIP | Behaviour.LOSE_ANSWER:
+                self._settle(provider.settle(key, body, behaviour), behaviour)
+            case Behaviour.HANG:
+                provider.wait(HANG)
+                self.close_connection = True
+            case Behaviour.ENDLESS:
+                self._endless()
+            case Behaviour.THROTTLE:
+                self._send(status, b'{"error": "too many requests"}', {"Retry-After": str(provider.retry_after)})
+            case Behaviour.REDIRECT:
+                self._send(status, b"", {"Location": ELSEWHERE})
+            case _:
+                self._send(status, _NONSENSE[behaviour])
+
+    def _settle(self, answer: _Answer, behaviour: Behaviour) -> None:
+        body = json.dumps(answer.body).encode()
+        if behaviour is Behaviour.LOSE_ANSWER:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+        elif behaviour is Behaviour.DRIP:
+            self._headers(answer.status, {"Content-Length": str(len(body))})
+            for position in range(len(body)):
+                if not self.server.provider.wait(DRIP):
+                    break
+                self.wfile.write(body[position : position + 1])
+        else:
+            self._send(answer.status, body)
+
+    def _endless(self) -> None:
+        self.close_connection = True
+        self._headers(HTTPStatus.OK, {"Connection": "close"})
+        while self.server.provider.wait(0.001):
+            self.wfile.write(BLOCK)
+
+    def _send(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        self._headers(status, {"Content-Length": str(len(body)), **(headers or {})})
+        self.wfile.write(body)
+
+    def _headers(self, status: int, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _note(self, key: str, reference: str, status: int, behaviour: Behaviour | None = None) -> None:
+        self.server.provider.note(Received(self.path, key, reference, status, behaviour))
+
+    def log_message(self, *_: object) -> None:
+        """What was asked for is in ``requests``, not on the screen."""
+
+
+_STATUS = {
+    Behaviour.THROTTLE: HTTPStatus.TOO_MANY_REQUESTS,
+    Behaviour.FAIL: HTTPStatus.INTERNAL_SERVER_ERROR,
+    Behaviour.REDIRECT: HTTPStatus.TEMPORARY_REDIRECT,
+    Behaviour.LOSE_ANSWER: 0,
+    Behaviour.HANG: 0,
+}
+_NONSENSE = {
+    Behaviour.FAIL: b'{"error": "internal error"}',
+    Behaviour.HTML: b"<!doctype html><title>Maintenance</title>",
+    Behaviour.NOT_A_NUMBER: b'{"status": "approved", "id": NaN}',
+    Behaviour.DEEP: b"[" * DEPTH + b"]" * DEPTH,
+}
+
+
+def _fields(body: bytes) -> dict[str, str] | None:
+    """The fields of a charge; ``None`` if the body is none."""
+    try:
+        fields = json.loads(body)
+        charge = {name: fields[name] for name in ("reference", "amount", "currency")}
+        exact = Decimal(charge["amount"]).is_finite() and all(isinstance(value, str) for value in charge.values())
+    except (ValueError, TypeError, KeyError, InvalidOperation, RecursionError):
+        return None
+    return charge if exact else None
