@@ -17,8 +17,9 @@ from shared.strict_json import Json
 from sns_fanout.models import Count, Notice
 from sns_fanout.notice import notice_of
 
-#: Longer than a message can live in a queue (4 days) and its dead-letter queue (14 days).
-_MARKER_SECONDS = 18 * 86_400
+#: Longer than an event can be on its way: SNS tries a queue for 23 days, which keeps it for 4, its dead-letter queue for 14.
+#: https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+_MARKER_SECONDS = 45 * 86_400
 
 _MARKER = "event#"
 _CURRENCY = re.compile("[A-Z]{3}")

@@ -17,8 +17,8 @@ _MOST_NAME = 100
 _MOST_VALUE = 500
 
 #: Whatever ends a line, or turns the direction of the rest of it.
-_NOT_IN_A_LINE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069]+")
-_NOT_ASCII = re.compile("[^\\x20-\\x7e]")
+_NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_NOT_ASCII = re.compile(r"[^\x20-\x7e]")
 
 
 def notice_of(event: Envelope) -> Notice:

@@ -1,4 +1,4 @@
-"""Driving what is not asked over HTTP: a message is sent, followed to the function, and waited for until it has done its work."""
+"""Driving what is not asked over HTTP: a message is sent, followed to the function, and waited for until its work is done."""
 
 from __future__ import annotations
 
@@ -35,8 +35,7 @@ class Events:
         effect: Callable[[], Effect],
         *,
         send: Callable[[], str] = lambda: "-",
-        calls: int = 1,
-        seconds: float = PATIENCE,
+        called: bool = True,
     ) -> None:
         """Send something, wait for the function and for what it does, and tell of the hop.
 
@@ -45,8 +44,7 @@ class Events:
             request: What is sent, in the words of the report.
             effect: Looks at what is there; asked again until it finds no fault.
             send: Sends it and says what the answer is. Default: it is there already.
-            calls: How often the function is invoked at least. Default once: queues may hand messages out one by one.
-            seconds: How long to wait.
+            called: Whether the function is invoked, once or more often: a queue may hand messages out one by one. Default on.
 
         Raises:
             LocalRunError: It did not do what was expected; the message has the end of the function's log.
@@ -59,18 +57,16 @@ class Events:
             looked[:] = [effect()]
             return not looked[0].faults
 
-        if not calls:
-            wait_until(done, seconds=seconds, interval=0.1)
-        invocations = self._log.new_invocations(calls, seconds=max(seconds if calls else 0, self._delay))
-        missing = () if len(invocations) >= calls else (f"{calls} invocations expected, got {len(invocations)}",)
-        wait_until(done, seconds=seconds, interval=0.1)
+        invocations = self._log.new_invocations(1, seconds=PATIENCE + self._delay) if called else []
+        wait_until(done, seconds=PATIENCE, interval=0.1)
+        invocations += self._log.new_invocations(0, seconds=0) if called else []
         hop = Hop(
             step=step,
             request=request,
             answer=answer,
-            function=shown(invocations),
+            function=shown(invocations) if called else "-",
             effect=looked[0].shown,
             milliseconds=(time.monotonic() - began) * 1000,
-            faults=(*missing, *looked[0].faults),
+            faults=(*(("the function was not invoked",) if called and not invocations else ()), *looked[0].faults),
         )
         tell(self._on_hop, hop, self._log.last_lines)

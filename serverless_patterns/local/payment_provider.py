@@ -38,6 +38,8 @@ class Behaviour(StrEnum):
     APPROVE = "approve"
     #: 200, with the reason ``card refused``; nothing is charged.
     DECLINE = "decline"
+    #: 402, with the reason ``card expired``; nothing is charged.
+    REFUSE = "refuse"
     #: 429 with ``Retry-After``.
     THROTTLE = "throttle"
     #: 500 before anything is charged.
@@ -312,7 +314,7 @@ class _Handler(BaseHTTPRequestHandler):
             case Behaviour.REDIRECT:
                 self._send(status, b"", {"Location": ELSEWHERE})
             case _:
-                self._send(status, _NONSENSE[behaviour])
+                self._send(status, _BODY[behaviour])
 
     def _settle(self, answer: _Answer, behaviour: Behaviour) -> None:
         body = json.dumps(answer.body).encode()
@@ -352,13 +354,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 _STATUS = {
+    Behaviour.REFUSE: HTTPStatus.PAYMENT_REQUIRED,
     Behaviour.THROTTLE: HTTPStatus.TOO_MANY_REQUESTS,
     Behaviour.FAIL: HTTPStatus.INTERNAL_SERVER_ERROR,
     Behaviour.REDIRECT: HTTPStatus.TEMPORARY_REDIRECT,
     Behaviour.LOSE_ANSWER: 0,
     Behaviour.HANG: 0,
 }
-_NONSENSE = {
+_BODY = {
+    Behaviour.REFUSE: b'{"status": "declined", "reason": "card expired"}',
     Behaviour.FAIL: b'{"error": "internal error"}',
     Behaviour.HTML: b"<!doctype html><title>Maintenance</title>",
     Behaviour.NOT_A_NUMBER: b'{"status": "approved", "id": NaN}',

@@ -11,6 +11,10 @@ from typing import Any, Self
 
 from serverless_patterns.local.account import Account
 
+#: The most messages of one receive, and of one send.
+BATCH = 10
+#: Seconds for which a message is hidden that is looked at: longer than it takes to look at all.
+HIDDEN_SECONDS = 30
 COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
 
 
@@ -21,14 +25,20 @@ class Message:
     Args:
         body: Its body.
         attributes: The text of its message attributes, by name.
+        id: SQS's id of it.
+        receipt: What SQS wants to hear when it is deleted, or shown again.
+        group: Its message group, if it has one.
     """
 
     body: str
     attributes: dict[str, str]
+    id: str = ""
+    receipt: str = ""
+    group: str | None = None
 
 
 class Queue:
-    """A queue that a stack has made.
+    """A queue that a stack has made, with calls that any SQS takes.
 
     Args:
         account: Where it is.
@@ -39,30 +49,72 @@ class Queue:
         self._client = account.client("sqs")
         self._url = url
 
-    def send(self, body: str, **parameters: str) -> None:
-        """Put a message into it."""
-        self._client.send_message(QueueUrl=self._url, MessageBody=body, **parameters)
+    def send(self, *bodies: str, **parameters: str) -> None:
+        """Put messages into it, ten at a time; the parameters are those of each, such as ``MessageGroupId``."""
+        for start in range(0, len(bodies), BATCH):
+            entries = [
+                {"Id": str(number), "MessageBody": body, **parameters}
+                for number, body in enumerate(bodies[start : start + BATCH])
+            ]
+            self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
 
     def count(self) -> int:
-        """How many messages are in it, whether they wait, are worked or come later."""
+        """How many messages are in it, whether they wait, are worked or come later. SQS counts approximately."""
         found = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=list(COUNTS))["Attributes"]
         return sum(int(found[name]) for name in COUNTS)
 
+    def messages(self) -> list[Message]:
+        """All that are visible, and visible again afterwards. For a queue that nobody else consumes."""
+        found = self._received()
+        for message in found:
+            self._show(message)
+        return found
+
     def take(self, wanted: Callable[[Message], bool] = lambda _: True) -> list[Message]:
-        """Take out the messages that are wanted, of those that it gives at once; the others stay, for all to see."""
+        """Take out the messages that are wanted, of those that are visible; the others stay, for all to see."""
         taken = []
-        found = self._client.receive_message(
-            QueueUrl=self._url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=5
-        )
-        for each in found.get("Messages", []):
-            handle = {"QueueUrl": self._url, "ReceiptHandle": each["ReceiptHandle"]}
-            message = Message(each["Body"], _texts(each.get("MessageAttributes", {})))
+        for message in self._received():
             if wanted(message):
-                self._client.delete_message(**handle)
+                self._delete(message)
                 taken.append(message)
             else:
-                self._client.change_message_visibility(**handle, VisibilityTimeout=0)
+                self._show(message)
         return taken
+
+    def redrive(self, target: Queue) -> int:
+        """Send the messages of this dead-letter queue to the queue that they came from; how many there were.
+
+        A message is deleted here only after it was sent there: none is lost, at worst one is worked twice.
+        """
+        found = self._received()
+        for message in found:
+            more = {} if message.group is None else {"MessageGroupId": message.group}
+            if target._url.endswith(".fifo"):
+                more["MessageDeduplicationId"] = message.id
+            target.send(message.body, **more)
+            self._delete(message)
+        return len(found)
+
+    def _received(self) -> list[Message]:
+        found: dict[str, Message] = {}
+        while True:
+            answer = self._client.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=BATCH,
+                MessageAttributeNames=["All"],
+                MessageSystemAttributeNames=["All"],
+                VisibilityTimeout=HIDDEN_SECONDS,
+            )
+            batch = [_message(each) for each in answer.get("Messages", [])]
+            if not batch:
+                return list(found.values())
+            found |= {message.id: message for message in batch}
+
+    def _delete(self, message: Message) -> None:
+        self._client.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt)
+
+    def _show(self, message: Message) -> None:
+        self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=message.receipt, VisibilityTimeout=0)
 
 
 class Inbox:
@@ -119,6 +171,16 @@ class Inbox:
             "Condition": {"ArnEquals": {"aws:SourceArn": self._topic_arn}},
         }
         return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def _message(received: dict[str, Any]) -> Message:
+    return Message(
+        body=received["Body"],
+        attributes=_texts(received.get("MessageAttributes", {})),
+        id=received["MessageId"],
+        receipt=received["ReceiptHandle"],
+        group=received.get("Attributes", {}).get("MessageGroupId"),
+    )
 
 
 def _texts(attributes: dict[str, Any]) -> dict[str, str]:

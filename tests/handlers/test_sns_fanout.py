@@ -345,6 +345,13 @@ def test_an_event_is_one_line_with_its_id_and_type_and_whether_it_was_new(audit:
     ]
 
 
+def test_the_level_is_the_one_that_was_set(audit: Fanout, log_lines: LogLines) -> None:
+    audit.subscriber(LOG_LEVEL="ERROR")(direct_event(json.dumps(EVENT)), audit.context)  # type: ignore[arg-type]
+    assert log_lines() == []
+    audit.subscriber(LOG_LEVEL="INFO")(direct_event(json.dumps(EVENT)), audit.context)  # type: ignore[arg-type]
+    assert len(log_lines()) == 1
+
+
 @pytest.mark.parametrize(
     "error", [None, refused("ThrottlingException"), refused("AccessDeniedException"), KeyError("x")], ids=str
 )

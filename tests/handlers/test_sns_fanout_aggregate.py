@@ -138,7 +138,7 @@ def test_the_mark_of_a_counted_event_outlives_its_last_message_and_then_goes(dyn
     now = datetime(2026, 3, 1, 12, tzinfo=UTC)
     Aggregate(TotalsTable("items-table", dynamodb), lambda: now)(Envelope.parse(json.dumps(EVENT)), lambda: None)
     (mark,) = [row for row in totals.rows if row["id"].startswith("event#")]
-    assert mark == {"id": "event#42:PAID", "expires_at": Decimal(int(now.timestamp()) + 18 * 86_400)}
+    assert mark == {"id": "event#42:PAID", "expires_at": Decimal(int(now.timestamp()) + 45 * 86_400)}
 
 
 def test_an_event_is_one_transaction_of_a_put_and_an_update(totals: Fanout, calls: Calls) -> None:

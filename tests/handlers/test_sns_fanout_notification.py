@@ -16,7 +16,22 @@ from sns_fanout.notice import notice_of
 from tests.handlers.fanout_client import EVENT, Fanout, event, event_about
 
 #: What ends a line somewhere, or turns or hides what follows.
-HARMFUL = ["\r\n", "\n", "\r", "\t", "\x0b", "\x0c", "\x1b[2J", "\x7f", "\x85", "\u2028", "\u2029", "\u202e", "\u2066"]
+HARMFUL = [
+    "\r\n",
+    "\n",
+    "\r",
+    "\t",
+    "\x0b",
+    "\x0c",
+    "\x1b[2J",
+    "\x7f",
+    "\x85",
+    "\x9b[2J",
+    "\u2028",
+    "\u2029",
+    "\u202e",
+    "\u2066",
+]
 LINE = "declined by the bank"
 
 
@@ -88,6 +103,7 @@ def test_a_subject_has_less_than_100_characters(length: int, end: str) -> None:
 def test_a_subject_has_nothing_that_mail_programs_decode() -> None:
     subject = notice(event(correlation_id="=?utf-8?B?DQpCY2M6IG1hbGxvcnk=?=")).subject
     assert "=?" not in subject
+    assert len(notice(event(correlation_id="=?" * 50)).subject) == 99
 
 
 @pytest.mark.parametrize("harmful", HARMFUL, ids=ascii)

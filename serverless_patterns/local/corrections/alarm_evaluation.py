@@ -98,10 +98,11 @@ def _values(alarm: Alarm) -> list[float | None]:
     points = list(cloudwatch._metrics.get((alarm["Namespace"], alarm["MetricName"], dimensions)) or [])
     period, now = int(alarm.get("Period") or 60), time.time()
     statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
-    periods = [
-        [point for point in points if period * number <= now - point["Timestamp"] < period * (number + 1)]
-        for number in range(int(alarm.get("EvaluationPeriods") or 1))
-    ]
+    periods: list[list[Alarm]] = [[] for _ in range(int(alarm.get("EvaluationPeriods") or 1))]
+    for point in points:
+        number = int((now - point["Timestamp"]) // period)
+        if 0 <= number < len(periods):
+            periods[number].append(point)
     return [cloudwatch._stat_value(cloudwatch._calc_stats(each), statistic, each) if each else None for each in periods]
 
 

@@ -13,6 +13,9 @@ from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as
 
 Properties = dict[str, Any]
 
+#: How much longer than it works a correction rests that acts repeatedly.
+REST = 20
+
 
 class FaultNotFoundError(Exception):
     """The emulator no longer has the fault that a correction mends."""
@@ -58,15 +61,21 @@ def _followed(stock: Callable[..., Any], position: int, correct: Callable[[str, 
 
 
 def repeatedly(seconds: float, act: Callable[[], None]) -> None:
-    """Act every so many seconds as long as the emulator runs, whatever happens; what goes wrong is logged."""
+    """Act every so many seconds as long as the emulator runs, and log what goes wrong.
+
+    What takes long is done less often, so that it keeps nobody waiting.
+    """
 
     def go_on() -> None:
+        took = 0.0
         while True:
-            time.sleep(seconds)
+            time.sleep(max(seconds, REST * took))
+            began = time.monotonic()
             try:
                 act()
             except Exception:
                 logging.getLogger(__name__).exception("a correction failed and goes on")
+            took = time.monotonic() - began
 
     threading.Thread(target=go_on, daemon=True).start()
 
