@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+import serverless_patterns
 from serverless_patterns.catalog import CATALOG
+from tests.support.synthesis import empty_stack, resources, template_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -77,6 +79,14 @@ def test_the_app_of_the_own_app_page_is_synthesised(tmp_path, environment):
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "out" / f"{environment}-users.template.json").is_file()
     assert (tmp_path / "out" / f"{environment}-alerts.template.json").is_file() is (environment == "prod")
+
+
+@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
+def test_the_code_of_a_patterns_page_defines_what_it_says(entry):
+    names = {**vars(serverless_patterns), "stack": empty_stack()}
+    for code in code_blocks(ROOT / "docs" / "patterns" / f"{entry.name}.md"):
+        exec(code, names)  # noqa: S102  the page's own code
+    assert resources(template_of(names["stack"]), "AWS::Lambda::Function")
 
 
 def test_the_test_of_the_own_app_page_passes():

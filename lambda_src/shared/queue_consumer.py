@@ -263,7 +263,7 @@ class QueueConsumer:
             msg = f"It was postponed for {round(age)} seconds, the last time because: {error.detail}"
             return self._given_up(message, GivenUpError(msg))
         delay = min(error.delay, _LONGEST_DELAY_SECONDS)
-        _log("postponed", message, reason=reason_of(error), delay=delay)
+        _log("postponed", message, reason=_loggable(error), delay=delay)
         if message.is_fifo:
             return self._hide(message, delay)
         if context.get_remaining_time_in_millis() < aws.LONGEST_CALL_SECONDS * 1000:
@@ -276,13 +276,13 @@ class QueueConsumer:
         reason = reason_of(error)
         attributes = _texts(
             Reason=reason,
-            Error=type(error.__cause__ or error).__name__,
+            Error=type(_root(error)).__name__,
             SourceMessageId=message.id,
             ReceiveCount=str(message.receive_count),
             FailedAt=datetime.fromtimestamp(self._chance.now(), UTC).isoformat(timespec="milliseconds"),
         )
         self._client.send_message(QueueUrl=self._settings.dead_letter_url, **_copy_of(message, attributes))
-        _log("dead-lettered", message, reason=reason)
+        _log("dead-lettered", message, reason=_loggable(error))
         self._on_dead_letter(message, reason)
         return None
 
@@ -293,7 +293,7 @@ class QueueConsumer:
         if message.receive_count >= self._settings.max_receive_count:
             return self._given_up(message, error)
         delay = max(self._growing(message.receive_count), _wished(error))
-        _log("comes again", message, reason=reason_of(error), delay=delay)
+        _log("comes again", message, reason=_loggable(error), delay=delay)
         return self._hide(message, delay)
 
     def _growing(self, receive_count: int) -> int:
@@ -315,6 +315,15 @@ class QueueConsumer:
 
 def _log(result: str, message: Message, **more: object) -> None:
     logger.info("message", extra={"result": result, "message_id": message.id, "receive_count": message.receive_count, **more})
+
+
+def _loggable(error: Exception) -> str:
+    """The reason without its faults, which name fields: a sender may have put anything into a name."""
+    return error.detail if isinstance(error, HandlerError) else reason_of(error)
+
+
+def _root(error: Exception) -> BaseException:
+    return error.__cause__ or error if isinstance(error, GivenUpError) else error
 
 
 def _wished(error: Exception) -> int:

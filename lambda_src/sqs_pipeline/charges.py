@@ -41,8 +41,14 @@ if TYPE_CHECKING:
 #: a deployment, every charge would be a new one.
 _NAME = "sqs_pipeline.payment"
 
+#: All attempts at one charge, and the pauses between them, take no longer.
+_MOST_SECONDS = 20.0
+
 #: With less time a charge is not begun.
 _LEAST_SECONDS = 2.0
+
+#: What is kept of the function's time for the writes that come after a charge.
+_RESERVED_SECONDS = 5.0
 
 
 class GuardedCharges:
@@ -83,18 +89,15 @@ class GuardedCharges:
             return None
         return self._wait(circuit.opened_at)
 
-    def charge(self, charge: Charge, context: LambdaContext, seconds: float) -> Outcome:
+    def charge(self, charge: Charge, context: LambdaContext) -> Outcome:
         """Charge, or say what came of it earlier.
 
         Raises:
             PostponedError: The circuit is open, too little time is left, or another worker is at it.
             UnavailableError: It is not known what came of it, or it was charged and that could not be kept.
         """
-        if seconds < _LEAST_SECONDS:
-            msg = "There was not enough time left for it."
-            raise PostponedError(msg)
         try:
-            return Outcome.from_dict(self._once(context, seconds)(key=charge.key, charge=charge))
+            return Outcome.from_dict(self._once(context)(key=charge.key, charge=charge))
         except CircuitBreakerOpenError as error:
             msg = "The payment API is down."
             raise PostponedError(msg, delay=self._wait(error.circuit.opened_at if error.circuit else None)) from error
@@ -107,14 +110,14 @@ class GuardedCharges:
                 raise UnavailableError(msg) from error
             raise
 
-    def _once(self, context: LambdaContext, seconds: float) -> Callable[..., dict[str, str]]:
+    def _once(self, context: LambdaContext) -> Callable[..., dict[str, str]]:
         """Charges, unless this order was charged; it fails at once while the circuit is open."""
 
         @circuit_breaker(
             name=_NAME, persistence_store=self._circuit, config=self._circuit_config, on_transition=_tell_transition
         )
         def guarded(charge: Charge) -> dict[str, str]:
-            return self._charge(charge, seconds).as_dict()
+            return self._charge(charge, _seconds(context)).as_dict()
 
         def once(*, key: str, charge: Charge) -> dict[str, str]:  # noqa: ARG001  Powertools takes the key by its name
             kept: dict[str, str] = guarded(charge)
@@ -137,6 +140,15 @@ class GuardedCharges:
         """The rest of the time that the circuit stays open, and up to a third of it more: not all come at once."""
         jitter = self._share() * self._settings.circuit_recovery_seconds / 3
         return math.ceil(max(1.0, self._rest(opened_at)) + jitter)
+
+
+def _seconds(context: LambdaContext) -> float:
+    """The time for a charge, asked for when it begins: the calls before it may have taken theirs."""
+    seconds = min(_MOST_SECONDS, context.get_remaining_time_in_millis() / 1000 - _RESERVED_SECONDS)
+    if seconds < _LEAST_SECONDS:
+        msg = "There was not enough time left for it."
+        raise PostponedError(msg)
+    return seconds
 
 
 def _tell_transition(transition: CircuitTransition) -> None:

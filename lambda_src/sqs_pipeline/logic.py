@@ -16,12 +16,6 @@ from sqs_pipeline.models import Charge, Identity, Order, Outcome, Row, WorkerSet
 #: A message is begun only with so much time left: one attempt of the payment API in full, and the writes that come after it.
 LEAST_SECONDS = 13
 
-#: What is kept of the time left for the writes after a charge.
-RESERVED_SECONDS = 5
-
-#: All attempts of one message at the payment API, and the pauses between them, take no longer.
-MOST_CHARGE_SECONDS = 20
-
 
 class Rows(Protocol):
     """The table of the orders. Each change is made on a condition, so that what comes late or twice changes nothing."""
@@ -51,7 +45,7 @@ class Charges(Protocol):
     def closed_for(self) -> int | None:
         """The seconds until a charge makes sense, if none does now."""
 
-    def charge(self, charge: Charge, context: LambdaContext, seconds: float) -> Outcome:
+    def charge(self, charge: Charge, context: LambdaContext) -> Outcome:
         """Charge, or say what came of it earlier."""
 
 
@@ -123,7 +117,7 @@ class Worker:
             msg = f"The worker ended in each of {most} attempts before it knew what became of the charge."
             raise GivenUpError(msg)
         try:
-            outcome = self._charges.charge(charge, context, _budget(context))
+            outcome = self._charges.charge(charge, context)
             return self._finished(order, outcome)
         except PostponedError:
             self._rows.take_back(order.id)
@@ -152,10 +146,13 @@ class Worker:
         self._rows.announced(row)
 
     def _event(self, row: Row, message: Message) -> Envelope:
-        """The event of this row's state: the same one each time, whichever message it is announced for."""
+        """The event of this row's state: the same one each time, whichever message it is announced for.
+
+        An order can fail again after a redrive: that is another event.
+        """
         amount, currency = row.order.get("amount"), row.order.get("currency")
         return Envelope(
-            id=f"{row.id}:{row.state}",
+            id=f"{row.id}:{row.state}" if row.state.is_final else f"{row.id}:{row.state}:{row.updated_at}",
             type=f"{self._settings.resource}.{row.state.lower()}",
             time=row.updated_at,
             correlation_id=row.id,
@@ -170,7 +167,3 @@ class Worker:
                 **({} if row.reason is None else {"reason": row.reason}),
             },
         )
-
-
-def _budget(context: LambdaContext) -> float:
-    return min(MOST_CHARGE_SECONDS, context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS)

@@ -31,6 +31,11 @@ _LONGEST_REASON = 200
 _PAYMENT_ID = re.compile(r"[\x21-\x7e]{1,256}")
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+#: What a payment API does not say of an order, but whoever answers at a wrong address.
+_NO_PAYMENT_API = frozenset(
+    {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_ACCEPTABLE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
+)
 _NOT_NOW = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 
@@ -92,10 +97,12 @@ class PaymentApi:
 
     def _asked(self, charge: Charge, deadline: float) -> Answer:
         credentials = self._secret.read()
+        left = deadline - self._chance.clock()
+        if left < _LEAST_ATTEMPT_SECONDS:
+            msg = "There was not enough time left to ask the payment API."
+            raise UnavailableError(msg)
         try:
-            return self._transport.post(
-                credentials.url, _headers(charge, credentials), _body(charge), deadline - self._chance.clock()
-            )
+            return self._transport.post(credentials.url, _headers(charge, credentials), _body(charge), left)
         except UnansweredError as error:
             self._secret.forget()  # the address may have been changed since it was read
             msg = f"The payment API gave no answer: {error}."
@@ -139,6 +146,9 @@ def _outcome(answer: Answer) -> Outcome:
     if status in _NOT_NOW:
         msg = f"The payment API asks to wait ({status})."
         raise _AgainError(UnavailableError(msg, retry_after=_retry_after(answer)))
+    if status in _NO_PAYMENT_API:
+        msg = f"The payment API answered {status}: look at the url in the payment secret."
+        raise _down(msg)
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return Outcome(State.DECLINED, reason=_reason(_document(answer), f"The payment API answered {status}."))
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:

@@ -24,6 +24,10 @@ _NAMES = {"#state": "state", "#order": "order", "#history": "history"}
 _STATES = {f":{state.lower()}": str(state) for state in State}
 
 
+#: In the history, which has a few for each time that its order fails, and must fit into the row.
+_LONGEST_REASON = 300
+
+
 @dataclass(frozen=True, slots=True)
 class _Change:
     """What came of an update: whether it was made, and the row as it is now."""
@@ -187,7 +191,7 @@ class OrdersTable:
     def _entry(self, state: State, reason: str | None = None) -> dict[str, object]:
         """The time, and what is added to the history."""
         now = self._now()
-        entry = {"state": str(state), "at": now} | ({} if reason is None else {"reason": reason})
+        entry = {"state": str(state), "at": now} | ({} if reason is None else {"reason": reason[:_LONGEST_REASON]})
         return {":now": now, ":entry": [entry]}
 
     def _now(self) -> str:

@@ -65,7 +65,7 @@ class Transport:
         if self._line is None or self._line.url != url:
             self._line = _Line(url, self._limits)
         result = _Result()
-        attempt = threading.Thread(target=self._line.post, args=(headers, body, result), daemon=True)
+        attempt = threading.Thread(target=self._line.post, args=(headers, body, result), daemon=True, name="payment attempt")
         attempt.start()
         within = max(0.0, min(seconds, self._limits.attempt))
         attempt.join(within)

@@ -1,6 +1,7 @@
 """A payment API on this machine that answers as it is told, and badly if it is told so."""
 
 import json
+import ssl
 import threading
 import time
 from collections import deque
@@ -60,10 +61,14 @@ class PaymentServer:
     otherwise: Reply = APPROVED
     replies: deque[Reply] = field(default_factory=deque)
     requests: list[Request] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
         self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that hang up are expected
+        if self.tls:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self) -> None:

@@ -185,6 +185,14 @@ def test_work_that_is_given_up_goes_at_once_with_the_class_of_what_it_was_for() 
     assert bench.sqs.sent[0]["MessageAttributes"]["Error"] == text("TimeoutError")
 
 
+def test_an_error_that_has_a_cause_goes_with_its_own_class() -> None:
+    bench = Bench()
+    error = UnavailableError("Not now.")
+    error.__cause__ = TimeoutError()
+    bench.fail(error, receive_count=5)
+    assert bench.sqs.sent[0]["MessageAttributes"]["Error"] == text("UnavailableError")
+
+
 @pytest.mark.parametrize(
     ("luck", "waits"),
     [(1.0, [30, 60, 120, 240, 480, 900, 900]), (0.0, [15, 30, 60, 120, 240, 450, 450])],

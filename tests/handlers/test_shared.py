@@ -229,7 +229,8 @@ def test_failures_that_stay_are_told_from_those_that_pass(error: Exception) -> N
 
 
 def test_every_foreseen_error_has_a_status_of_its_own() -> None:
-    assert set(STATUS) == set(HandlerError.__subclasses__())
+    of_an_api = {error for error in HandlerError.__subclasses__() if error.__module__ == "shared.errors"}
+    assert set(STATUS) == of_an_api  # a queue's own, such as PostponedError, reach no HTTP client
     assert len(set(STATUS.values())) == len(STATUS)
 
 

@@ -2,14 +2,21 @@
 
 import email.utils
 import json
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from shared.errors import UnavailableError
 from sqs_pipeline.models import Charge, Outcome, State
@@ -91,7 +98,8 @@ def test_a_charge_says_what_for_how_much_and_under_which_key(till: Till, payment
 
 
 @pytest.mark.parametrize(
-    ("amount", "text"), [("19.90", "19.90"), ("0.01", "0.01"), ("1E+3", "1000"), ("12345678901234567.89", "12345678901234567.89")]
+    ("amount", "text"),
+    [("19.90", "19.90"), ("0.01", "0.01"), ("1E+3", "1000"), ("12345678901234567.89", "12345678901234567.89")],
 )
 def test_an_amount_is_sent_in_exact_decimal_digits(till: Till, payment: PaymentServer, amount: str, text: str) -> None:
     till.charge(Charge("o-1", Decimal(amount), "EUR"))
@@ -166,6 +174,16 @@ def test_what_is_neither_paid_nor_declined_is_asked_again_with_the_same_key(
     assert payment.requests[0].body == payment.requests[1].body
 
 
+@pytest.mark.parametrize("status", [404, 405, 406, 415])
+def test_an_answer_of_a_wrong_address_declines_no_order_and_says_where_to_look(
+    till: Till, payment: PaymentServer, status: int
+) -> None:
+    payment.otherwise = reply(status)
+    failure = till.failure()
+    assert type(failure) is PaymentDownError
+    assert failure.detail == f"The payment API answered {status}: look at the url in the payment secret."
+
+
 @pytest.mark.parametrize("answer", [BROKEN, reply(200, "<html>"), reply(302, Location="https://elsewhere")], ids=str)
 def test_the_payment_api_is_down_after_three_such_answers(till: Till, payment: PaymentServer, answer: Reply) -> None:
     payment.otherwise = answer
@@ -220,6 +238,14 @@ def test_no_attempt_is_begun_for_which_no_time_is_left(till: Till, payment: Paym
     till.luck = 1.0
     till.failure(seconds=1.3)
     assert len(payment.requests) == 2
+
+
+def test_nothing_is_sent_when_reading_the_secret_took_all_the_time(till: Till, payment: PaymentServer) -> None:
+    read = till.secrets.get_secret_value
+    till.secrets.get_secret_value = lambda **_: (till.pauses.append(19.5), read())[1]  # type: ignore[method-assign]
+    error = till.failure()
+    assert (type(error), payment.requests) == (UnavailableError, [])
+    assert error.detail == "There was not enough time left to ask the payment API."
 
 
 def test_an_attempt_ends_in_time_even_if_the_answer_trickles_in(payment: PaymentServer) -> None:
@@ -401,3 +427,30 @@ def test_connections_are_used_again(payment: PaymentServer) -> None:
     assert [transport.post(payment.url, {}, b"{}", 20).status for _ in range(3)] == [200, 200, 200]
     assert payment.otherwise is APPROVED
     assert len({request.headers["x-port"] for request in payment.requests}) == 1
+
+
+def test_a_server_with_a_certificate_of_nobody_hears_neither_order_nor_key(tmp_path: Path) -> None:
+    impostor = PaymentServer(tls=self_signed(tmp_path))
+    till = Till(impostor, Secrets([{"url": f"https://localhost:{impostor.port}/charges", "api_key": KEY}]))
+    assert till.failure().detail == "The payment API gave no answer: SSLError."
+    assert impostor.requests == []
+    impostor.close()
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "server.pem"
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    pem.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context

@@ -3,11 +3,13 @@
 import hashlib
 import json
 import time
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from shared.dynamodb import attributes_of
 from shared.envelope import Envelope
 from sqs_pipeline.models import Identity
 from tests.handlers.payment_server import BROKEN, DECLINED, PaymentServer
@@ -102,26 +104,38 @@ def test_the_order_of_names_and_zeros_at_the_end_make_no_other_order(pipeline: P
     assert (len(payment.requests), pipeline.dead_letters) == (1, [])
 
 
+def put_pending_row(pipeline: Pipeline, order: dict[str, Any]) -> None:
+    """Write the row that the API writes before it sends the message."""
+    identity = Identity.of(json.dumps(order).encode())
+    assert identity is not None
+    time = "2026-01-01T00:00:00.000Z"
+    row = {
+        "id": order["id"],
+        "order": {"amount": Decimal("19.99"), "currency": "EUR"},
+        "body_hash": identity.body_hash,
+        "state": "PENDING",
+        "attempts": 0,
+        "created_at": time,
+        "updated_at": time,
+        "history": [{"state": "PENDING", "at": time}],
+    }
+    pipeline.dynamodb.put_item(TableName="items-table", Item=attributes_of(row))
+
+
 def test_a_row_of_the_api_is_taken_up(pipeline: Pipeline) -> None:
-    fields = order_of()
-    body_hash = Identity.of(json.dumps(fields).encode())
-    assert body_hash is not None
-    pipeline.dynamodb.put_item(
-        TableName="items-table",
-        Item={
-            "id": {"S": "o-1"},
-            "order": {"M": {"amount": {"N": "19.99"}, "currency": {"S": "EUR"}}},
-            "body_hash": {"S": body_hash.body_hash},
-            "state": {"S": "PENDING"},
-            "attempts": {"N": "0"},
-            "created_at": {"S": "2026-01-01T00:00:00.000Z"},
-            "updated_at": {"S": "2026-01-01T00:00:00.000Z"},
-            "history": {"L": [{"M": {"state": {"S": "PENDING"}, "at": {"S": "2026-01-01T00:00:00.000Z"}}}]},
-        },
-    )
-    pipeline.work(fields)
+    put_pending_row(pipeline, order_of())
+    pipeline.work(order_of())
     assert pipeline.states() == ["PENDING", "PROCESSING", "PAID"]
     assert pipeline.row()["created_at"] == "2026-01-01T00:00:00.000Z"
+
+
+def test_another_order_under_the_id_of_one_that_waits_is_poison_and_leaves_the_row_alone(
+    pipeline: Pipeline, payment: PaymentServer
+) -> None:
+    put_pending_row(pipeline, order_of())
+    before = pipeline.row()
+    assert pipeline.work(order_of(amount=5)) == []
+    assert (pipeline.row(), len(pipeline.dead_letters), payment.requests) == (before, 1, [])
 
 
 def test_another_order_under_a_used_id_is_poison_and_leaves_the_row_alone(pipeline: Pipeline, payment: PaymentServer) -> None:
@@ -239,6 +253,36 @@ def test_a_charge_that_ends_after_its_order_was_given_up_elsewhere_still_counts(
     assert len(payment.requests) == 1
 
 
+@pytest.mark.parametrize("found", ["FAILED", "PROCESSING"])
+def test_an_order_that_another_worker_finishes_at_the_same_moment_stays_finished(
+    pipeline: Pipeline, payment: PaymentServer, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.work(order_of())
+    set_state(pipeline, found)
+    worker, update, calls = pipeline.worker, pipeline.dynamodb.update_item, []
+
+    def overtaken(**parameters: Any) -> Any:
+        calls.append(parameters)
+        if len(calls) == 2:
+            set_state(pipeline, "PAID", update)
+        return update(**parameters)
+
+    monkeypatch.setattr(pipeline.dynamodb, "update_item", overtaken)
+    assert len(pipeline.deliver(pipeline.record(order_of()), worker=worker)) == 1
+    assert (pipeline.row()["state"], len(payment.requests)) == ("PAID", 1)
+
+
+def set_state(pipeline: Pipeline, state: str, update: Any = None) -> None:
+    """What another worker does."""
+    (update or pipeline.dynamodb.update_item)(
+        TableName="items-table",
+        Key={"id": {"S": "o-1"}},
+        UpdateExpression="SET #state = :state",
+        ExpressionAttributeNames={"#state": "state"},
+        ExpressionAttributeValues={":state": {"S": state}},
+    )
+
+
 def test_an_order_whose_worker_died_in_each_attempt_is_given_up(pipeline: Pipeline, payment: PaymentServer) -> None:
     pipeline.work(order_of("o-0"))
     payment.requests.clear()
@@ -279,15 +323,20 @@ def test_a_message_that_is_put_back_for_lack_of_time_comes_at_once_as_it_was(pip
     assert copy["MessageAttributes"]["FirstSentTimestamp"]["StringValue"] == "1795255294100"
 
 
-def test_a_charge_for_which_the_table_took_too_long_is_put_back_and_counts_no_attempt(
-    pipeline: Pipeline, payment: PaymentServer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("operation", ["update_item", "put_item"])
+def test_a_charge_for_which_a_table_took_too_long_is_put_back_and_counts_no_attempt(
+    pipeline: Pipeline, payment: PaymentServer, monkeypatch: pytest.MonkeyPatch, operation: str
 ) -> None:
-    worker, update = pipeline.worker, pipeline.dynamodb.update_item
+    worker, call = pipeline.worker, getattr(pipeline.dynamodb, operation)
 
     def slow(**parameters: Any) -> Any:
         pipeline.context.milliseconds_left = 6_500
-        return update(**parameters)
+        return call(**parameters)
 
-    monkeypatch.setattr(pipeline.dynamodb, "update_item", slow)
+    monkeypatch.setattr(pipeline.dynamodb, operation, slow)
     pipeline.deliver(pipeline.record(order_of()), worker=worker)
     assert (pipeline.row()["attempts"], payment.requests) == (0, [])
+    monkeypatch.undo()
+    pipeline.context.milliseconds_left = 60_000
+    assert pipeline.work(order_of()) == []
+    assert pipeline.row()["state"] == "PAID"

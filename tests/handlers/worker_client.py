@@ -134,7 +134,7 @@ class Pipeline:
         }
         return WorkerSettings.from_environment(VARIABLES | own | self.variables)
 
-    def new_worker(self) -> QueueConsumer:
+    def new_worker(self, schema: Mapping[str, Any] = SCHEMA) -> QueueConsumer:
         """A worker as in a new execution environment."""
         settings = self.settings
         chance = Chance(share=lambda: 0.5, sleep=self.pauses.append)
@@ -142,7 +142,7 @@ class Pipeline:
         payment = PaymentApi(Secret(settings.payment_secret_arn, self.secrets), transport, chance)
         worker = self.logic = Worker(
             settings,
-            Schema(SCHEMA),
+            Schema(dict(schema)),
             OrdersTable(settings.table_name, self.table),  # type: ignore[arg-type]
             GuardedCharges(settings, payment.charge, self.table, share=lambda: 0.5),  # type: ignore[arg-type]
             Topic(settings.topic_arn, self.sns).publish,
