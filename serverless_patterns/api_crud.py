@@ -100,7 +100,7 @@ class ApiCrud(Construct):
         authorization = authorization or Authorization.iam()
         _check(resource, api_kind, usage_plan)
         if api_kind == "rest":
-            check_rest(authorization, cors)
+            check_rest(authorization, cors, this="api_kind='rest'", other="api_kind='http'")
         _check_timeout(self._timeout, api_kind, least=1 if handler else LEAST_TIMEOUT)
         checked_schema = resource_schema(schema, reserved=SERVER_OWNED)
         options = TableOptions() if table is None else table

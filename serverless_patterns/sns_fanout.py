@@ -14,16 +14,16 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
-from constructs import Construct
+from constructs import Construct, IDependable
 
 from serverless_patterns._blocks.alarms import AlarmSet, Alerts
 from serverless_patterns._blocks.arguments import check_arguments
 from serverless_patterns._blocks.asynchronous import invoke_asynchronously
-from serverless_patterns._blocks.checks import check, check_type
+from serverless_patterns._blocks.checks import check, check_named_texts, check_type
 from serverless_patterns._blocks.filter_policy import FilterOn
-from serverless_patterns._blocks.function import HandlerFunction
-from serverless_patterns._blocks.queue import QueueOptions, WorkQueue, dead_letter_queue, work_queue
-from serverless_patterns._blocks.subscriber_action import Action, Prepared, prepare
+from serverless_patterns._blocks.function import MEMORY_SIZE, HandlerFunction
+from serverless_patterns._blocks.queue import SPARE_RECEIVES, QueueOptions, WorkQueue, dead_letter_queue, work_queue
+from serverless_patterns._blocks.subscriber_action import Action, Prepared, check_action, prepare
 from serverless_patterns._blocks.subscription import (
     Filter,
     SubscriptionProtocol,
@@ -35,6 +35,9 @@ from serverless_patterns._blocks.subscription import (
 from serverless_patterns._blocks.topic import define_topic, grant_publish
 from serverless_patterns._blocks.worker import TIMEOUT, WorkerOptions, consume
 from serverless_patterns.operations import Operations
+
+#: What follows the name of a subscriber in the names of its outputs and alarms, and what could be the end of another's name.
+PARTS = ("DeadLetter", "Delivery", "DeliveryDeadLetter", "Table")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +118,7 @@ class SnsFanout(Construct):
         self._subscribers: list[Subscriber] = []
         self._actions: dict[str, Prepared] = {}
         if encryption_key is not None:
-            allow_key(encryption_key, self._topic.env.account)
+            allow_key(encryption_key, self._topic)
 
     @property
     def topic(self) -> sns.ITopic:
@@ -134,7 +137,7 @@ class SnsFanout(Construct):
 
     def grant_publish(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let a principal publish to the topic."""
-        return grant_publish(grantee, self._topic, self._key if self._owns_topic else None)
+        return grant_publish(grantee, self._topic)
 
     def add_subscriber(
         self,
@@ -169,10 +172,13 @@ class SnsFanout(Construct):
         options, messages = worker or WorkerOptions(), Filter(policy=filter_policy, on=filter_on)
         check_type("direct", direct, bool, "True or False")
         check_type("worker", options, WorkerOptions, "WorkerOptions(...)")
+        check_action(handler)
+        variables = environment or {}
+        check_named_texts("environment", variables)
         scope = self._scope_of(construct_id, "direct=True" if direct else None)
         action = prepare(scope, handler, key=self._key, operations=self._operations)
         deliver = self._deliver_directly if direct else self._deliver_to_queue
-        subscriber = deliver(scope, action, messages, options, dict(environment or {}))
+        subscriber = deliver(scope, action, messages, options, dict(variables))
         self._outputs |= {f"{construct_id}{name}": value for name, value in action.outputs.items()}
         self._actions[construct_id] = action
         return self._added(subscriber)
@@ -228,19 +234,30 @@ class SnsFanout(Construct):
     def add_alarms(self, alerts: Alerts) -> list[cloudwatch.Alarm]:
         """Define the alarms of the topic and of each subscriber; subscribers that are added later have none."""
         alarms = AlarmSet(self, alerts)
-        alarms.add_topic("Topic", self._topic)
+        if self._owns_topic:
+            alarms.add_topic("Topic", self._topic)  # that of another pattern has its alarms there
         for subscriber in self._subscribers:
             _add_alarms(alarms, subscriber, self._actions.get(subscriber.name))
         return alarms.alarms
 
     def _scope_of(self, construct_id: str, only_standard: str | None) -> Construct:
         """The scope of a subscriber; what it is in the way of is said before anything is defined."""
+        check_type("construct_id", construct_id, str, "a name in PascalCase, such as 'Audit'")
         check(
-            re.fullmatch(r"[A-Z][A-Za-z]{0,63}", str(construct_id)),
-            f"construct_id must be a name in PascalCase, of letters, such as 'Audit', got {construct_id!r}",
+            re.fullmatch(r"[A-Z][A-Za-z0-9]{0,63}", construct_id),
+            f"construct_id must be a name in PascalCase, of letters and digits, such as 'Audit', got {construct_id!r}",
         )
-        taken = self.node.try_find_child(construct_id) is not None
-        check(not taken, f"construct_id {construct_id!r} is taken; taken are {', '.join(self.subscribers) or construct_id}")
+        alarmed = self.node.try_find_child("Alarms") is not None
+        check(not alarmed, f"add_alarms was called before: {construct_id!r} would have no alarms; add subscribers first")
+        taken = {"Alarms", "Topic", *self.subscribers}
+        check(construct_id not in taken, f"construct_id {construct_id!r} is taken; taken are {', '.join(sorted(taken))}")
+        alike = [
+            other
+            for other in self.subscribers
+            for part in PARTS
+            if construct_id + part == other or other + part == construct_id
+        ]
+        check(not alike, f"construct_id {construct_id!r} is too much like {', '.join(alike)}: both would name the same outputs")
         check(
             only_standard is None or not self._topic.fifo,
             f"{only_standard} needs a standard topic: a FIFO topic delivers to queues only",
@@ -271,11 +288,12 @@ class SnsFanout(Construct):
             options=QueueOptions(fifo=self._topic.fifo),
             least_visibility=options.least_visibility,
             max_receive_count=options.max_attempts,
+            redrive_after=options.max_attempts + (SPARE_RECEIVES if action.handler.with_dependency_layer else 0),
             key=self._key,
             operations=self._operations,
         )
-        allow_delivery(self._topic, queue.queue)
-        undelivered = self._subscribe(scope, "sqs", queue.queue.queue_arn, messages)
+        permission = allow_delivery(self._topic, queue.queue)
+        undelivered = self._subscribe(scope, "sqs", queue.queue.queue_arn, messages, permission)
         function = self._function(scope, action, options, {**environment, **options.settings(queue)})
         consume(scope, "Source", function=function, queue=queue, options=options, operations=self._operations)
         return Subscriber(
@@ -291,8 +309,8 @@ class SnsFanout(Construct):
         self, scope: Construct, action: Prepared, messages: Filter, options: WorkerOptions, environment: dict[str, str]
     ) -> Subscriber:
         function = self._function(scope, action, options, environment)
-        allow_invocation(scope, "Permission", topic=self._topic, function=function)
-        undelivered = self._subscribe(scope, "lambda", function.function_arn, messages)
+        permission = allow_invocation(scope, "Permission", topic=self._topic, function=function)
+        undelivered = self._subscribe(scope, "lambda", function.function_arn, messages, permission)
         failed = dead_letter_queue(scope, "DeadLetterQueue", key=self._key, operations=self._operations)
         invoke_asynchronously(scope, "Invocation", function=function, on_failure=failed, key=self._key)
         return Subscriber(
@@ -314,6 +332,7 @@ class SnsFanout(Construct):
             timeout=options.timeout_or_default,
             environment={**environment, **action.environment},
             operations=self._operations,
+            memory_size=options.memory_size or MEMORY_SIZE,
         )
         action.grant(function)
         return function
@@ -324,7 +343,14 @@ class SnsFanout(Construct):
             Subscriber(name=construct_id, delivery_dead_letter_queue=self._subscribe(scope, protocol, endpoint, messages))
         )
 
-    def _subscribe(self, scope: Construct, protocol: SubscriptionProtocol, endpoint: str, messages: Filter) -> sqs.Queue:
+    def _subscribe(
+        self,
+        scope: Construct,
+        protocol: SubscriptionProtocol,
+        endpoint: str,
+        messages: Filter,
+        permission: IDependable | None = None,
+    ) -> sqs.Queue:
         """Subscribe, and keep what cannot be delivered."""
         undelivered = dead_letter_queue(
             scope, "DeliveryDeadLetterQueue", fifo=self._topic.fifo, key=self._key, operations=self._operations
@@ -337,21 +363,21 @@ class SnsFanout(Construct):
             endpoint=endpoint,
             messages=messages,
             delivery_dead_letter_queue=undelivered,
+            permission=permission,
         )
         return undelivered
 
 
 def _add_alarms(alarms: AlarmSet, subscriber: Subscriber, action: Prepared | None) -> None:
     name, function = subscriber.name, subscriber.function
-    alarms.add_dead_letter_queue(f"{name}Delivery", subscriber.delivery_dead_letter_queue)
+    alarms.add_undelivered(f"{name}Delivery", subscriber.delivery_dead_letter_queue)
     if function is not None:
         alarms.add_worker(name, function, timeout=subscriber.timeout)
     if subscriber.work is not None and function is not None:
         alarms.add_queue(name, subscriber.work, function)
     elif subscriber.dead_letter_queue is not None and function is not None:
-        alarms.add_dead_letter_queue(name, subscriber.dead_letter_queue)
-        alarms.add_asynchronous(name, function)
+        alarms.add_asynchronous(name, function, subscriber.dead_letter_queue)
     if action is not None and action.table is not None:
-        alarms.add_table(f"{name}Table", *action.table)
+        alarms.add_table(f"{name}Table", action.table, action.operations)
     if action is not None and action.topic is not None:
         alarms.add_topic(f"{name}Topic", action.topic)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Names
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -24,12 +25,28 @@ from constructs import Construct
 
 from serverless_patterns._blocks.alarms import AlarmSet, Alerts, rate_of
 from serverless_patterns._blocks.arguments import check_arguments
-from serverless_patterns._blocks.checks import check, check_between, check_duration, check_one_of, check_resource, check_type
+from serverless_patterns._blocks.checks import (
+    check,
+    check_between,
+    check_duration,
+    check_one_of,
+    check_resource,
+    check_type,
+    seconds_text,
+)
 from serverless_patterns._blocks.edge import Authorization, Cors, Edge, Route, Throttle
-from serverless_patterns._blocks.function import HandlerFunction
+from serverless_patterns._blocks.function import MEMORY_SIZE, HandlerFunction
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.http_edge import http_edge
-from serverless_patterns._blocks.queue import QueueOptions, WorkQueue, brought_queue, work_queue
+from serverless_patterns._blocks.queue import (
+    DEAD_LETTER_RETENTION_DAYS,
+    SPARE_RECEIVES,
+    QueueOptions,
+    WorkQueue,
+    brought_queue,
+    check_deduplication,
+    work_queue,
+)
 from serverless_patterns._blocks.queue_route import queue_route
 from serverless_patterns._blocks.resource_schema import resource_schema
 from serverless_patterns._blocks.rest_edge import check_rest, rest_edge
@@ -45,17 +62,22 @@ Ingest = Literal["function", "direct"]
 #: out; and API Gateway waits for 29.
 INGEST_TIMEOUT = 20
 #: Seconds. The bundled worker starts an order only if one call to the payment API, 7 s with its timeouts, and what must be
-#: written afterwards, 5 s, still fit: 13 s, and a second to begin with.
-LEAST_WORKER_TIMEOUT = 15
+#: written afterwards, 8 s, still fit: 16 s, and some to begin with.
+LEAST_WORKER_TIMEOUT = 20
 #: Bytes of a request's body: an item of a table holds 400 KB, names included.
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 MAX_BODY_BYTES = 256 * 1024
-#: Seconds for which the result of a charge is remembered: 4 days in the queue and 14 in the dead-letter queue.
-IDEMPOTENCY_TTL = 18 * 24 * 60 * 60
-#: Receives. A message of a FIFO queue can be put off only by receiving it again; the worker itself counts its tries.
-FIFO_MAX_RECEIVE_COUNT = 100
+#: The most receives that SQS allows. A message of a FIFO queue can be put off only by receiving it again: the worker itself
+#: counts its tries. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+FIFO_RECEIVES = 1000
+#: Seconds: an order that could not be tried is put off for so long at most.
+LONGEST_POSTPONED = 4 * 24 * 60 * 60
+#: Seconds that orders may be put off before it is critical: customers wait for them.
+POSTPONED_TOO_LONG = 60 * 60
 #: The namespace of the metrics that the bundled handlers write.
 METRICS = "ServerlessPatterns"
+#: Characters of the name of a pipeline, which is part of keys and ids of events.
+LONGEST_NAME = 64
 SCHEMA_FILE = "schema.json"
 ID = "id"
 
@@ -97,14 +119,15 @@ class CircuitBreaker:
     While the circuit is open, orders wait in the queue; none is tried, none uses up its tries.
 
     Args:
-        failure_threshold: Failed calls in a row, in one execution environment, that open it, 1 to 100. Default 5.
+        failure_threshold: Failed calls in a row, in one execution environment, that open it, 1 to 100, and not above the tries
+            of an order. Each call is asked up to three times. Default 3.
         recovery_timeout: How long it stays open before one order tries the API again, 1 to 900 s. Default 30 s.
 
     Raises:
         PatternError: A value is outside its range.
     """
 
-    failure_threshold: int = 5
+    failure_threshold: int = 3
     recovery_timeout: Duration | None = None
 
     def __post_init__(self) -> None:
@@ -150,10 +173,10 @@ class SqsPipeline(Construct):
         table: Options of the table of orders, or a table of yours with the string partition key ``id`` and no sort key.
         topic: A topic of yours for the announcements. Default: one is defined.
         payment_secret: A secret of yours with ``{"url": ..., "api_key": ...}``. Default: one is defined.
-        circuit_breaker: When calls to the payment API stop. Default: after 5 failures in a row, for 30 s.
+        circuit_breaker: When calls to the payment API stop. Default: after 3 failures in a row, for 30 s.
         handler: Your worker instead of the bundled one. It gets the same environment variables and permissions.
         worker: How the queue is consumed. Default: 30 s, batches of 10, 10 at a time, 5 tries. The bundled worker needs a
-            timeout of 15 s or more.
+            timeout of 20 s or more.
         encryption_key: A customer managed key for the queues, tables, topic and secret that are defined; the stack's region
             must be known. Default: keys that AWS owns, free.
         operations: Retention, backups, logs, capacity. Default: the careful ones.
@@ -186,13 +209,14 @@ class SqsPipeline(Construct):
         operations: Operations | None = None,
     ) -> None:
         check_arguments(locals())
-        self._direct, self._group_by = ingest == "direct", group_by
+        self._direct, self._group_by, self._bundled = ingest == "direct", group_by, handler is None
         self._worker_options, self._key = worker or WorkerOptions(), encryption_key
         authorization = authorization or Authorization.iam()
-        check_type("circuit_breaker", circuit_breaker, CircuitBreaker, "a CircuitBreaker(...)", optional=True)
-        _check(resource, ingest, self._worker_options, bundled=handler is None)
+        circuit_breaker = CircuitBreaker() if circuit_breaker is None else circuit_breaker
+        check_type("circuit_breaker", circuit_breaker, CircuitBreaker, "a CircuitBreaker(...)")
+        _check(resource, ingest, self._worker_options, circuit_breaker, bundled=self._bundled)
         if self._direct:
-            check_rest(authorization, cors)
+            check_rest(authorization, cors, this="ingest='direct'", other="ingest='function'")
         order = _order_schema(ORDER if schema is None else schema, group_by, charged=handler is None, direct=self._direct)
         options = _table_options(table, encryption_key)
         super().__init__(scope, construct_id)
@@ -213,7 +237,7 @@ class SqsPipeline(Construct):
         self._circuit_table = self._memory("CircuitTable")
         self._topic = topic or define_topic(self, "Topic", key=encryption_key)
         self._secret = payment_secret or self._define_secret()
-        self._worker = self._define_worker(resource, handler, circuit_breaker or CircuitBreaker())
+        self._worker = self._define_worker(resource, handler, circuit_breaker)
         consume(
             self,
             "WorkerSource",
@@ -227,8 +251,9 @@ class SqsPipeline(Construct):
         grant(self._worker, self._table, *WORKER_ACTIONS)
         grant(self._worker, self._idempotency_table, *IDEMPOTENCY_ACTIONS)
         grant(self._worker, self._circuit_table, *CIRCUIT_ACTIONS)
-        grant_key_use(self._table_key, self._worker)
-        grant_publish(self._worker, self._topic, encryption_key if topic is None else None)
+        for stored in (self._table, self._idempotency_table, self._circuit_table):
+            grant_key_use(stored.encryption_key, self._worker)
+        grant_publish(self._worker, self._topic)
         grant_secret(self._worker, self._secret)
 
     @property
@@ -257,12 +282,12 @@ class SqsPipeline(Construct):
         return self._secret
 
     @property
-    def worker(self) -> lambda_.Function:
+    def worker_function(self) -> lambda_.Function:
         """The function that works orders."""
         return self._worker
 
     @property
-    def ingest(self) -> lambda_.Function:
+    def ingest_function(self) -> lambda_.Function:
         """The function behind the API; with ``ingest="direct"`` it answers ``GET`` alone."""
         return self._ingest
 
@@ -333,7 +358,18 @@ class SqsPipeline(Construct):
             self.metric_circuit_opened(),
             tier="warning",
             threshold=1,
-            description=f"The payment API fails; orders wait until it answers again, none is lost. First: {logs}",
+            description=f"The payment API fails; orders wait until it answers again. First: {logs}",
+        )
+        alarms.add(
+            "OrdersPostponed",
+            self._metric("PostponedSeconds", statistic="Maximum"),
+            tier="critical",
+            threshold=POSTPONED_TOO_LONG,
+            at_threshold=False,
+            description=(
+                "Orders have been put off for over an hour: the payment API is down, or refuses the key. After four days they "
+                f"are given up. First: {logs}; aws secretsmanager describe-secret --secret-id {self._secret.secret_arn}"
+            ),
         )
         alarms.add(
             "UnexpectedErrors",
@@ -343,34 +379,53 @@ class SqsPipeline(Construct):
             description=f"The worker met an error that it does not know; the order is tried again. First: {logs}",
         )
 
-    def _metric(self, name: str) -> cloudwatch.IMetric:
+    def _metric(self, name: str, statistic: str = "Sum") -> cloudwatch.IMetric:
         return cloudwatch.Metric(
             namespace=METRICS,
             metric_name=name,
             dimensions_map={"FunctionName": self._worker.function_name},
-            statistic="Sum",
+            statistic=statistic,
             period=Duration.minutes(1),
         )
 
     @property
-    def _table_key(self) -> kms.IKey | None:
-        """The customer managed key of the table of orders, as far as it is known here."""
-        return self._table.encryption_key or self._key
+    def _idempotency_seconds(self) -> int:
+        """How long the result of a charge is remembered: for as long as an order can be put off, wait, and lie dead."""
+        return LONGEST_POSTPONED + int(self._queue.retention) + DEAD_LETTER_RETENTION_DAYS * 24 * 60 * 60
 
     def _work_queue(self, queue: sqs.IQueue | QueueOptions | None, dead_letters: sqs.IQueue | None) -> WorkQueue:
         worker = self._worker_options
         if queue is not None and not isinstance(queue, QueueOptions):
-            return brought_queue(queue, dead_letters, least_visibility=worker.least_visibility)
+            return self._brought_queue(queue, dead_letters)
+        check(dead_letters is None, "dead_letter_queue goes with a queue of yours: the one that is defined has one of its own")
         options = queue or QueueOptions()
+        if options.fifo:
+            worker.check_fifo()
+        waits = self._bundled and options.fifo
         return work_queue(
             self,
             "",
             options=options,
             least_visibility=worker.least_visibility,
-            max_receive_count=FIFO_MAX_RECEIVE_COUNT if options.fifo else worker.max_attempts,
+            content_based_deduplication=options.fifo and self._direct,
+            max_receive_count=FIFO_RECEIVES if waits else worker.max_attempts,
+            redrive_after=FIFO_RECEIVES if waits else worker.max_attempts + (SPARE_RECEIVES if self._bundled else 0),
             key=self._key,
             operations=self._operations,
         )
+
+    def _brought_queue(self, queue: sqs.IQueue, dead_letters: sqs.IQueue | None) -> WorkQueue:
+        found = brought_queue(queue, dead_letters, least_visibility=self._worker_options.least_visibility)
+        if queue.fifo:
+            self._worker_options.check_fifo()
+            receives = FIFO_RECEIVES if found.max_receive_count is None else found.max_receive_count
+            check(
+                not self._bundled or receives >= FIFO_RECEIVES,
+                f"max_receive_count of a FIFO queue must be {FIFO_RECEIVES} for the bundled worker, which puts an order off by "
+                f"receiving it again and counts its tries itself, got {receives:g}",
+            )
+            check_deduplication(queue, wanted=self._direct)
+        return found
 
     def _define_ingest(self, resource: str, cors: Cors | None) -> HandlerFunction:
         settings = {
@@ -396,7 +451,7 @@ class SqsPipeline(Construct):
         grant(function, self._table, *(INGEST_ACTIONS[:1] if self._direct else INGEST_ACTIONS))
         if not self._direct:
             self._queue.grant_send(function)
-        grant_key_use(self._table_key, function)
+        grant_key_use(self._table.encryption_key, function)
         return function
 
     def _define_edge(
@@ -444,27 +499,37 @@ class SqsPipeline(Construct):
             environment={
                 **self._worker_options.settings(self._queue),
                 "RESOURCE": resource,
+                # Two pipelines may share an account of the payment API, and a topic: their orders are not the same orders.
+                "PIPELINE": Names.unique_resource_name(self, max_length=LONGEST_NAME, separator="-"),
                 "TABLE_NAME": self._table.table_name,
                 "IDEMPOTENCY_TABLE_NAME": self._idempotency_table.table_name,
-                "IDEMPOTENCY_TTL_SECONDS": str(IDEMPOTENCY_TTL),
+                "IDEMPOTENCY_TTL_SECONDS": str(self._idempotency_seconds),
                 "CIRCUIT_TABLE_NAME": self._circuit_table.table_name,
                 "CIRCUIT_FAILURE_THRESHOLD": str(circuit_breaker.failure_threshold),
-                "CIRCUIT_RECOVERY_SECONDS": f"{circuit_breaker.recovery.to_seconds():g}",
+                "CIRCUIT_RECOVERY_SECONDS": seconds_text(circuit_breaker.recovery),
                 "MAX_ATTEMPTS": str(self._worker_options.max_attempts),
                 "TOPIC_ARN": self._topic.topic_arn,
                 "PAYMENT_SECRET_ARN": self._secret.secret_arn,
                 "SCHEMA_FILE": f"sqs_pipeline/{SCHEMA_FILE}",
             },
             operations=self._operations,
+            memory_size=self._worker_options.memory_size or MEMORY_SIZE,
+            sends_to_its_source=not self._queue.is_fifo,
         )
 
 
-def _check(resource: str, ingest: Ingest, worker: WorkerOptions, *, bundled: bool) -> None:
+def _check(resource: str, ingest: Ingest, worker: WorkerOptions, circuit_breaker: CircuitBreaker, *, bundled: bool) -> None:
     check_resource(resource)
     check_one_of("ingest", ingest, ("function", "direct"))
     if bundled:
-        why = "a call to the payment API may take 7 s, and what is written before and after it 6 s"
+        why = "a call to the payment API may take 7 s, and what is written before and after it 9 s"
         check_duration("timeout of the worker", worker.timeout_or_default, least=LEAST_WORKER_TIMEOUT, most=900, why=why)
+        threshold = circuit_breaker.failure_threshold
+        check(
+            threshold <= worker.max_attempts,
+            f"failure_threshold must be at most max_attempts ({worker.max_attempts}), got {threshold}: an order that is alone "
+            "would be given up before the circuit opens",
+        )
 
 
 def _order_schema(schema: Mapping[str, object], group_by: str | None, *, charged: bool, direct: bool) -> dict[str, Any]:
@@ -473,17 +538,20 @@ def _order_schema(schema: Mapping[str, object], group_by: str | None, *, charged
     properties, required = order["properties"], list(order.get("required", []))
     if charged:
         for name, kinds in (("amount", ("number", "integer")), ("currency", ("string",))):
-            kind = properties.get(name, {}).get("type")
             check(
-                kind in kinds and name in required,
+                _type_of(properties, name) in kinds and name in required,
                 f"schema must require {name!r} with type {kinds[0]!r}: the bundled worker charges it; "
                 f"got {properties.get(name)!r}{'' if name in required else ', not required'}; or give a handler of yours",
             )
     if group_by is not None:
-        kind = properties.get(group_by, {}).get("type")
         check(
-            kind in {"string", "integer"} and (group_by in required or group_by == ID),
+            _type_of(properties, group_by) in ("string", "integer") and (group_by in required or group_by == ID),
             f"group_by must be a required field of the schema with type 'string' or 'integer', got {group_by!r}",
+        )
+        check(
+            not direct or re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", group_by),
+            "group_by must be of letters, digits and underscores for ingest='direct', where API Gateway finds it by a path, "
+            f"got {group_by!r}",
         )
     if direct:
         check(
@@ -494,9 +562,17 @@ def _order_schema(schema: Mapping[str, object], group_by: str | None, *, charged
     return order
 
 
+def _type_of(properties: Mapping[str, Any], name: str) -> object:
+    """The type that a schema gives a property; a schema can be a bool as well."""
+    schema = properties.get(name)
+    return schema.get("type") if isinstance(schema, Mapping) else None
+
+
 def _table_options(table: dynamodb.ITable | TableOptions | None, key: kms.IKey | None) -> dynamodb.ITable | TableOptions:
     if table is not None and not isinstance(table, TableOptions):
         check_key("table", table)
         return table
     options = table or TableOptions()
+    expiry = options.time_to_live_attribute
+    check(expiry is None, f"time_to_live_attribute: the rows of orders have no such attribute, got {expiry!r}; leave it out")
     return options if options.encryption_key is not None else dataclasses.replace(options, encryption_key=key)

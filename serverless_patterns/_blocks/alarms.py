@@ -10,6 +10,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
@@ -19,6 +20,8 @@ from serverless_patterns._blocks.checks import check, check_type
 from serverless_patterns._blocks.edge import Edge
 from serverless_patterns._blocks.queue import DEAD_LETTER_RETENTION_DAYS, WorkQueue
 
+#: Seconds that a message can have waited when it arrives in a dead-letter queue: the longest retention of a queue here.
+LONGEST_WAIT = 13 * 24 * 60 * 60
 #: Seconds that a message may wait to be worked before somebody should know; longer if the queue hides it for longer.
 OLDEST_MESSAGE_SECONDS = 5 * 60
 
@@ -28,6 +31,7 @@ TABLE_OPERATIONS = {
     "PutItem": dynamodb.Operation.PUT_ITEM,
     "DeleteItem": dynamodb.Operation.DELETE_ITEM,
     "Scan": dynamodb.Operation.SCAN,
+    "BatchWriteItem": dynamodb.Operation.BATCH_WRITE_ITEM,
     "UpdateItem": dynamodb.Operation.UPDATE_ITEM,
     "TransactWriteItems": dynamodb.Operation.TRANSACT_WRITE_ITEMS,
 }
@@ -183,26 +187,34 @@ class AlarmSet:
             periods=(3, 3),
             description=f"Messages wait and no invocation succeeds, for 15 minutes. First: {_tail(function)}; {look}",
         )
-        self.add_dead_letter_queue(name, queue.dead_letter_queue)
+        cause = "A message could not be worked; its attribute Reason says why"
+        # With the destination: where a message came from that a worker sent there, SQS does not know.
+        arns = f"--source-arn {queue.dead_letter_queue.queue_arn} --destination-arn {queue.queue.queue_arn}"
+        mend = f"aws sqs start-message-move-task {arns}"
+        self._add_dead_letters(
+            name, queue.dead_letter_queue, cause, f"; when it is mended: {mend}", arrives_after=queue.retention
+        )
 
-    def add_dead_letter_queue(self, name: str, queue: sqs.IQueue) -> None:
-        """The alarms of a dead-letter queue: something is in it, and it is about to be lost."""
+    def add_undelivered(self, name: str, queue: sqs.IQueue) -> None:
+        """The alarms of the dead-letter queue of a subscription. SQS moves nothing back from there: it came from no queue."""
+        self._add_dead_letters(name, queue, "A message could not be delivered to its subscriber")
+
+    def _add_dead_letters(self, name: str, queue: sqs.IQueue, cause: str, then: str = "", *, arrives_after: float = 0) -> None:
+        """A message that SQS itself has moved keeps its age, but the metric counts from its arrival here."""
+        kept = Duration.days(DEAD_LETTER_RETENTION_DAYS).to_seconds() - min(arrives_after, LONGEST_WAIT)
         read = f"aws sqs receive-message --message-attribute-names All --queue-url {queue.queue_url}"
         self.add(
             f"{name}DeadLetters",
             queue.metric_approximate_number_of_messages_visible(period=Duration.minutes(1), statistic="Maximum"),
             tier="critical",
             threshold=1,
-            description=(
-                f"A message could not be worked; its attribute Reason says why. First: {read}; when it is mended: "
-                f"aws sqs start-message-move-task --source-arn {queue.queue_arn}"
-            ),
+            description=f"{cause}. First: {read}{then}",
         )
         self.add(
             f"{name}DeadLettersAge",
             queue.metric_approximate_age_of_oldest_message(period=Duration.minutes(5), statistic="Maximum"),
             tier="warning",
-            threshold=0.75 * Duration.days(DEAD_LETTER_RETENTION_DAYS).to_seconds(),
+            threshold=0.75 * kept,
             at_threshold=False,
             description=f"A message in the dead-letter queue is about to be lost: its retention is nearly over. First: {read}",
         )
@@ -230,8 +242,13 @@ class AlarmSet:
                 description=f"{cause}. First: {look}",
             )
 
-    def add_asynchronous(self, name: str, function: lambda_.Function) -> None:
-        """The alarms of a function that is invoked asynchronously: events that were dropped, or kept nowhere."""
+    def add_asynchronous(self, name: str, function: lambda_.Function, on_failure: sqs.IQueue) -> None:
+        """The alarms of a function that is invoked asynchronously: events that failed, were dropped, or are kept nowhere."""
+        self._add_dead_letters(name, on_failure, "An event could not be worked; its body says why, in responsePayload")
+        self.add_dropped(name, function)
+
+    def add_dropped(self, name: str, function: lambda_.Function) -> None:
+        """The alarms of a function that is invoked asynchronously: events that were dropped, or are kept nowhere."""
         for metric, cause in (
             ("AsyncEventsDropped", "Events were given up without being worked: too old, or too many"),
             ("DestinationDeliveryFailures", "What failed could not be sent to its destination: it is lost"),
@@ -242,6 +259,27 @@ class AlarmSet:
                 tier="critical",
                 threshold=1,
                 description=f"{cause}. First: {_tail(function)}",
+            )
+
+    def add_rule(self, name: str, rule: events.CfnRule) -> None:
+        """The alarms of a rule: events that could not be delivered, and those that were not even kept."""
+        look = f"aws events list-targets-by-rule --rule {rule.ref}"
+        for metric, cause in (
+            ("FailedInvocations", "Events could not be delivered to the queue; they are in the dead-letter queue of the rule"),
+            ("InvocationsFailedToBeSentToDlq", "Events reached neither the queue nor the dead-letter queue of the rule"),
+        ):
+            self.add(
+                f"{name}{metric}",
+                cloudwatch.Metric(
+                    namespace="AWS/Events",
+                    metric_name=metric,
+                    dimensions_map={"RuleName": rule.ref},
+                    period=Duration.minutes(1),
+                    statistic="Sum",
+                ),
+                tier="critical",
+                threshold=1,
+                description=f"{cause}. First: {look}",
             )
 
     def _add_limits(self, name: str, function: lambda_.Function, timeout: Duration) -> None:

@@ -19,6 +19,7 @@ TYPES: dict[str, tuple[type, str]] = {
     "authorization": (Authorization, "made by Authorization.iam(), .jwt(...), .cognito(...) or .none()"),
     "cors": (Cors, "a Cors(allow_origins=[...])"),
     "handler": (Handler, "made by Handler.from_directory(...), or Handler(code, 'module.function')"),
+    "group_by": (str, "the name of a field of the schema"),
     "operations": (Operations, "Operations(...), such as DEV.operations"),
     "resource": (str, "a path segment such as 'users'"),
     "throttle": (Throttle, "a Throttle(rate=..., burst=...)"),

@@ -7,6 +7,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from serverless_patterns._blocks.queue import grant_queue_key
+
 #: Lambda's own number of retries. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 RETRIES = 2
 #: Seconds. Lambda's own six hours would work an event long after anybody waited for it.
@@ -14,15 +16,22 @@ MAXIMUM_EVENT_AGE = 60 * 60
 
 
 def invoke_asynchronously(
-    scope: Construct, construct_id: str, *, function: lambda_.Function, on_failure: sqs.IQueue, key: kms.IKey | None
+    scope: Construct,
+    construct_id: str,
+    *,
+    function: lambda_.Function,
+    on_failure: sqs.IQueue,
+    key: kms.IKey | None,
+    on_success: sqs.IQueue | None = None,
 ) -> lambda_.CfnEventInvokeConfig:
     """Keep each event that fails for good in a queue, with the reason: a function's own dead-letter queue keeps the event only.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     """
     on_failure.grant(function, "sqs:SendMessage")
-    if key is not None:
-        key.grant(function, "kms:Decrypt", "kms:GenerateDataKey")
+    if on_success is not None:
+        on_success.grant(function, "sqs:SendMessage")
+    grant_queue_key(key, function)
     config = lambda_.CfnEventInvokeConfig(
         scope,
         construct_id,
@@ -31,7 +40,10 @@ def invoke_asynchronously(
         maximum_retry_attempts=RETRIES,
         maximum_event_age_in_seconds=MAXIMUM_EVENT_AGE,
         destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
-            on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=on_failure.queue_arn)
+            on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=on_failure.queue_arn),
+            on_success=None
+            if on_success is None
+            else lambda_.CfnEventInvokeConfig.OnSuccessProperty(destination=on_success.queue_arn),
         ),
     )
     # Lambda looks whether the role may send there before it takes the configuration.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import UnionType
 
 from aws_cdk import Duration, Token
@@ -36,6 +36,12 @@ def check_texts(name: str, values: object) -> None:
     check(holds, f"{name} must be a list of texts, got {values!r}")
 
 
+def check_named_texts(name: str, values: object) -> None:
+    """Check that an argument is a dict of texts."""
+    holds = isinstance(values, Mapping) and all(isinstance(text, str) for text in (*values, *values.values()))
+    check(holds, f"{name} must be a dict of texts, got {values!r}")
+
+
 def check_type(name: str, value: object, kind: type | UnionType, hint: str, *, optional: bool = False) -> None:
     """Check that an argument is of a type; the hint shows how one is made. A bool is no number."""
     if value is None and optional:
@@ -53,6 +59,11 @@ def check_between(name: str, value: float, least: float, most: float, unit: str 
     check(least <= value <= most, f"{name} must be {least} to {most}{unit}, got {value}{unit}")
 
 
+def seconds_text(duration: Duration) -> str:
+    """A duration as an environment variable says it; a token becomes a token."""
+    return Token.as_string(duration.to_seconds()) if duration.is_unresolved() else f"{duration.to_seconds():g}"
+
+
 def check_duration(name: str, value: Duration, *, least: int, most: int, why: str = "") -> None:
     """Check that a duration lies in a range of seconds, both ends included; a token passes."""
     check_type(name, value, Duration, "a duration such as Duration.seconds(10)")
@@ -61,4 +72,4 @@ def check_duration(name: str, value: Duration, *, least: int, most: int, why: st
     check(value.to_milliseconds() % 1000 == 0, f"{name} must be whole seconds, got {value.to_milliseconds():g} ms")
     seconds = value.to_seconds()
     reason = f" ({why})" if why else ""
-    check(least <= seconds <= most, f"{name} must be {least} to {most} s{reason}, got {seconds:g} s")
+    check(least <= seconds <= most, f"{name} must be {least} to {most} s{reason}, got {int(seconds)} s")

@@ -25,26 +25,39 @@ TEXT_CONDITIONS = ("prefix", "suffix", "wildcard", "equals-ignore-case")
 COMPARISONS = ("=", ">", ">=", "<", "<=")
 
 
-def check_filter_policy(policy: Mapping[str, Any], filter_on: FilterOn) -> None:
+def check_filter_policy(policy: object, filter_on: FilterOn) -> None:
     """Check that a filter policy is one, and that a message can be thought of that passes it.
 
     Raises:
         PatternError: It is none, is over a limit of SNS, or no message can pass it.
     """
-    check(
-        isinstance(policy, Mapping) and len(policy) > 0, f"filter_policy must be a dict with at least one key, got {policy!r}"
-    )
-    leaves = list(_leaves(policy, "filter_policy", nested=filter_on == "body"))
+    check_type("filter_policy", policy, Mapping, "a dict such as {'event_type': ['orders.paid']}")
+    known: Mapping[str, Any] = policy  # type: ignore[assignment]  # it is a mapping: checked above
+    check(known, "filter_policy must have at least one key; leave it out to get every message")
+    leaves = list(_leaves(known, "filter_policy", nested=filter_on == "body"))
     check(len(leaves) <= MOST_KEYS, f"filter_policy must have at most {MOST_KEYS} keys, got {len(leaves)}: SNS takes no more")
-    combinations = math.prod(len(conditions) for _, conditions in leaves)
+    combinations = _combinations(known)
     check(
         combinations <= MOST_COMBINATIONS,
-        f"filter_policy must have at most {MOST_COMBINATIONS} combinations (the numbers of values of all keys, multiplied), "
-        f"got {combinations}",
+        f"filter_policy must have at most {MOST_COMBINATIONS} combinations (the numbers of values of all keys, multiplied; of "
+        f"nested keys, times their depth), got {combinations}",
     )
     for place, conditions in leaves:
         for condition in conditions:
             _check_condition(place, condition)
+
+
+def _combinations(policy: Mapping[str, Any], depth: int = 1) -> int:
+    """How many ways there are to pass, as SNS counts them: alternatives add up, keys multiply, depth weighs."""
+    ways = 1
+    for key, value in policy.items():
+        if key == "$or":
+            ways *= sum(_combinations(alternative, depth) for alternative in value)
+        elif isinstance(value, Mapping):
+            ways *= _combinations(value, depth + 1)
+        else:
+            ways *= len(value) * depth
+    return ways
 
 
 def _leaves(policy: Mapping[str, Any], place: str, *, nested: bool) -> Iterator[tuple[str, Sequence[Any]]]:
@@ -69,7 +82,8 @@ def _leaves(policy: Mapping[str, Any], place: str, *, nested: bool) -> Iterator[
 
 
 def _check_condition(place: str, condition: object) -> None:
-    if condition is None or isinstance(condition, str | bool) or Token.is_unresolved(condition):
+    check(condition is not None, f"{place}: None does not reach SNS, since CDK leaves nulls out; use {{'exists': ...}}")
+    if isinstance(condition, str | bool):
         return
     if isinstance(condition, int | float):
         _check_number(place, condition)
@@ -89,7 +103,12 @@ def _check_condition(place: str, condition: object) -> None:
 
 def _check_number(place: str, number: object) -> None:
     holds = isinstance(number, int | float) and not isinstance(number, bool) and abs(number) <= LARGEST_NUMBER
-    check(holds, f"{place} must be a number from -{LARGEST_NUMBER} to {LARGEST_NUMBER}, got {number!r}")
+    check(holds or _is_token(number), f"{place} must be a number from -{LARGEST_NUMBER} to {LARGEST_NUMBER}, got {number!r}")
+
+
+def _is_token(number: object) -> bool:
+    """Whether a number is CDK's stand-in for one; CDK's Node process does not survive the question for NaN or infinity."""
+    return isinstance(number, float) and math.isfinite(number) and bool(Token.is_unresolved(number))
 
 
 def _check_text(place: str, operand: object) -> None:
@@ -99,9 +118,12 @@ def _check_text(place: str, operand: object) -> None:
 def _check_exclusion(place: str, operand: object) -> None:
     if isinstance(operand, Mapping):
         check(
-            len(operand) == 1 and set(operand) <= {"prefix", "suffix", "wildcard", "equals-ignore-case"},
-            f"{place} must be values or one of prefix, suffix, wildcard, equals-ignore-case, got {operand!r}",
+            len(operand) == 1 and set(operand) <= set(TEXT_CONDITIONS),
+            f"{place} must be values or one of {', '.join(TEXT_CONDITIONS)}, got {operand!r}",
         )
+        ((kind, texts),) = operand.items()
+        for text in texts if isinstance(texts, list | tuple) and texts else [texts]:
+            _check_text(f"{place}: {kind}", text)
         return
     values = operand if isinstance(operand, list | tuple) else [operand]
     check(values, f"{place} must name at least one value, got {operand!r}")
@@ -128,6 +150,8 @@ def _check_range(place: str, operand: object) -> None:
     for operator, number in zip(parts[::2], parts[1::2], strict=True):
         check(operator in COMPARISONS, f"{place}: a comparison must be one of {', '.join(COMPARISONS)}, got {operator!r}")
         _check_number(place, number)
+        if _is_token(number):
+            continue
         if operator in {"=", ">", ">="}:
             lower = max(lower, (number, operator == ">"))
         if operator in {"=", "<", "<="}:

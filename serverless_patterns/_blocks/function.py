@@ -10,7 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from serverless_patterns._blocks import packaging
-from serverless_patterns._blocks.handler import Handler, dependency_layer
+from serverless_patterns._blocks.handler import Handler, dependency_layers
 from serverless_patterns._blocks.log_group import log_group
 from serverless_patterns._blocks.packaging import Package
 from serverless_patterns.operations import Operations
@@ -30,6 +30,8 @@ class HandlerFunction(lambda_.Function):
         environment: The handler's settings.
         operations: Logs and tracing.
         memory_size: MB, default 512.
+        sends_to_its_source: Whether it puts messages back into the queue that it consumes. Lambda takes that for a loop and
+            stops it after 16 turns, unless it is told: https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class HandlerFunction(lambda_.Function):
         environment: Mapping[str, str],
         operations: Operations,
         memory_size: int = MEMORY_SIZE,
+        sends_to_its_source: bool = False,
     ) -> None:
         logs = log_group(scope, f"{construct_id}Logs", operations)
         role = iam.Role(
@@ -62,13 +65,14 @@ class HandlerFunction(lambda_.Function):
                 handler=handler.entry,
                 runtime=packaging.runtime(),
                 architecture=packaging.architecture(),
-                layers=[dependency_layer(scope, platform)] if handler.with_dependency_layer else None,
+                layers=dependency_layers(scope, handler, platform) or None,
                 description=description,
                 timeout=timeout,
                 memory_size=memory_size,
                 environment={**_logging(scope, operations), **environment},
                 role=role,
                 log_group=logs,
+                recursive_loop=lambda_.RecursiveLoop.ALLOW if sends_to_its_source else None,
                 logging_format=lambda_.LoggingFormat.JSON,
                 application_log_level_v2=_emitted_level(operations, handler),
                 tracing=lambda_.Tracing.ACTIVE if operations.tracing else lambda_.Tracing.DISABLED,
@@ -92,10 +96,13 @@ def _logging(scope: Construct, operations: Operations) -> dict[str, str]:
 def _emitted_level(operations: Operations, handler: Handler) -> lambda_.ApplicationLogLevel:
     """Lambda drops what is below this level: where a bundled handler samples DEBUG, it must let it through.
 
-    A handler of the user's does not sample: with this level, the runtime would make all its loggers write DEBUG.
+    Its metrics are lines of the log without a level, which count as INFO: they pass whatever the handler's own level is. A
+    handler of the user's does not sample: with this level, the runtime would make all its loggers write DEBUG.
     """
-    if operations.debug_sample_rate > 0 and handler.with_dependency_layer:
+    if handler.with_dependency_layer and operations.debug_sample_rate > 0:
         return lambda_.ApplicationLogLevel.DEBUG
+    if handler.with_dependency_layer and operations.log_level != "DEBUG":
+        return lambda_.ApplicationLogLevel.INFO
     return {
         "DEBUG": lambda_.ApplicationLogLevel.DEBUG,
         "INFO": lambda_.ApplicationLogLevel.INFO,

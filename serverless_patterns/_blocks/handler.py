@@ -38,6 +38,7 @@ class Handler:
         code: Any code that CDK knows, or a package that is built while synthesising.
         entry: ``module.function``, as Lambda writes it; the module may have dots or slashes.
         with_dependency_layer: Whether the function gets the layer with this library's own handler dependencies.
+        pattern_layer: The pattern whose handler needs a layer of its own beside that one. Default: none.
 
     Raises:
         PatternError: The entry is not of the form ``module.function``.
@@ -46,6 +47,7 @@ class Handler:
     code: lambda_.Code | Package
     entry: str
     with_dependency_layer: bool = field(default=False, kw_only=True)
+    pattern_layer: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Check the code and the entry."""
@@ -84,26 +86,42 @@ class Handler:
         return handler
 
     @classmethod
-    def bundled(cls, pattern: str, *, entry: str = "handler.handler", files: Mapping[str, str] | None = None) -> Handler:
+    def bundled(
+        cls,
+        pattern: str,
+        *,
+        entry: str = "handler.handler",
+        files: Mapping[str, str] | None = None,
+        beside: Handler | None = None,
+    ) -> Handler:
         """The handler that comes with the library for a pattern: its own folder, what handlers share, and these files.
 
         Args:
             pattern: The name of the pattern, such as ``"api_crud"``.
             entry: ``module.function`` in the pattern's folder. Default: its main one.
             files: Path below the pattern's folder -> text of a file that is added to the code.
+            beside: Code of the user's that is packed beside it, with its dependencies, for the handler to call.
+
+        Raises:
+            PatternError: There is no such pattern, or the user's code has a folder that the library has too.
         """
         root = lambda_source()
         known = sorted(path.parent.name for path in root.glob("*/handler.py"))
         check(pattern in known, f"pattern must be one that has a bundled handler ({', '.join(known)}), got {pattern!r}")
         sources: dict[str, Path | str] = {**_relative(root, root / "shared"), **_relative(root, root / pattern)}
         sources |= {f"{pattern}/{name}": text for name, text in (files or {}).items()}
+        users = beside.code if beside is not None and isinstance(beside.code, Package) else Package(root=root)
+        taken = sorted({name.partition("/")[0] for name in users.files} & {pattern, "shared"})
+        check(not taken, f"{', '.join(taken)} in {users.root} is the name of a folder of this library: choose another one")
         package = Package(
             root=root,
-            files=sources,
+            files={**sources, **users.files},
+            requirements=users.requirements,
             self_check=f"{pattern}.self_check" if f"{pattern}/self_check.py" in sources else None,
             self_check_requirements=root / "requirements.txt",
         )
-        return cls(package, f"{pattern}.{entry}", with_dependency_layer=True)
+        own_layer = pattern if (root / pattern / "requirements.txt").is_file() else None
+        return cls(package, f"{pattern}.{entry}", with_dependency_layer=True, pattern_layer=own_layer)
 
     def for_platform(self, platform: packaging.Platform) -> Handler:
         """The same handler, packed for a platform."""
@@ -119,21 +137,30 @@ def lambda_source() -> Path:
     return shipped if shipped.is_dir() else package.parent / "lambda_src"
 
 
-def dependency_layer(scope: Construct, platform: packaging.Platform) -> lambda_.ILayerVersion:
-    """The layer with what the bundled handlers need beyond the runtime: one for each stack, shared by its functions."""
+def dependency_layers(scope: Construct, handler: Handler, platform: packaging.Platform) -> list[lambda_.ILayerVersion]:
+    """The layers of a bundled handler: what all of them need beyond the runtime, and what only those of its pattern do."""
+    root = lambda_source()
+    folders = [root] if handler.with_dependency_layer else []
+    if handler.pattern_layer is not None:
+        folders.append(root / handler.pattern_layer)
+    return [_dependency_layer(scope, folder, "" if folder == root else folder.name, platform) for folder in folders]
+
+
+def _dependency_layer(scope: Construct, source: Path, pattern: str, platform: packaging.Platform) -> lambda_.ILayerVersion:
+    """The layer with the requirements of a folder: one for each stack, shared by its functions."""
     stack = Stack.of(scope)
-    construct_id = "HandlerDependencies" if platform == "aws" else "HandlerDependenciesForHost"
+    name = "".join(word.capitalize() for word in pattern.split("_"))
+    construct_id = f"{name}HandlerDependencies{'' if platform == 'aws' else 'ForHost'}"
     found = stack.node.try_find_child(construct_id)
     if found is not None:
         return cast(lambda_.ILayerVersion, found)  # only this function defines a construct of that id
-    source = lambda_source()
     package = Package(root=source, requirements=source / "requirements.txt", into="python", platform=platform)
     return package.define(
         lambda code: lambda_.LayerVersion(
             stack,
             construct_id,
             code=code,
-            description="What the bundled handlers need beyond the Lambda runtime",
+            description=f"What the bundled handlers{' of ' + pattern if pattern else ''} need beyond the Lambda runtime",
             compatible_runtimes=[packaging.runtime()],
             compatible_architectures=[packaging.architecture()],
         )

@@ -19,6 +19,11 @@ RETENTION_DAYS = 4
 #: Days. A message that moves here from a standard queue keeps its age, so this must be longer than the retention of the queue:
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
 DEAD_LETTER_RETENTION_DAYS = 14
+#: Receives that SQS allows beyond the tries of a bundled worker, which moves a message itself, with the reason. If it dies over
+#: the last try, or its table fails, one of these finishes that; without them SQS would move the message, and nobody knew why.
+SPARE_RECEIVES = 3
+#: Seconds: the longest retention.
+LONGEST_RETENTION = 14 * 24 * 60 * 60
 #: A message is invisible for six times as long as its consumer may take, and the window in which a batch is collected:
 #: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 VISIBILITY_FACTOR = 6
@@ -64,16 +69,20 @@ class WorkQueue:
     Attributes:
         queue: Where messages wait to be worked.
         dead_letter_queue: Where those are kept that could not be.
-        key: The customer managed key of both, if there is one.
+        max_receive_count: After so many receives its worker gives a message up; ``None`` if it is not known.
+        key: The customer managed key of the queue, if there is one.
+        dead_letter_key: That of the dead-letter queue.
         visibility_timeout: Of the queue, in seconds; ``None`` if it is not known.
-        max_receive_count: After so many receives SQS moves a message itself; ``None`` if it is not known.
+        retention: Of the queue, in seconds; the longest there is if it is not known.
     """
 
     queue: sqs.IQueue
     dead_letter_queue: sqs.IQueue
     max_receive_count: float | None = None
     key: kms.IKey | None = None
+    dead_letter_key: kms.IKey | None = None
     visibility_timeout: float | None = None
+    retention: float = LONGEST_RETENTION
 
     @property
     def is_fifo(self) -> bool:
@@ -83,8 +92,16 @@ class WorkQueue:
     def grant_send(self, grantee: iam.IGrantable) -> None:
         """Let a principal put messages into the queue."""
         self.queue.grant(grantee, "sqs:SendMessage")
-        if self.key is not None:
-            self.key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
+        grant_queue_key(self.key, grantee)
+
+
+def grant_queue_key(key: kms.IKey | None, grantee: iam.IGrantable) -> None:
+    """Let a principal send to, or receive from, a queue that has this key.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+    """
+    if key is not None:
+        key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
 
 
 def work_queue(
@@ -93,30 +110,39 @@ def work_queue(
     *,
     options: QueueOptions,
     least_visibility: Duration,
+    content_based_deduplication: bool = False,
     max_receive_count: int,
+    redrive_after: int,
     key: kms.IKey | None,
     operations: Operations,
 ) -> WorkQueue:
-    """Define a queue ``<id>Queue`` and its ``<id>DeadLetterQueue``: encrypted, for callers with TLS only."""
+    """Define a queue ``<id>Queue`` and its ``<id>DeadLetterQueue``: encrypted, for callers with TLS only.
+
+    Its worker gives a message up after ``max_receive_count`` receives, SQS itself after ``redrive_after``.
+    """
     dead_letters = dead_letter_queue(scope, f"{construct_id}DeadLetterQueue", fifo=options.fifo, key=key, operations=operations)
     visibility = options.visibility_timeout or least_visibility
     check_visibility("visibility_timeout", visibility, least_visibility)
+    retention = options.retention or Duration.days(RETENTION_DAYS)
     queue = _queue(
         scope,
         f"{construct_id}Queue",
         fifo=options.fifo,
+        content_based_deduplication=content_based_deduplication,
         key=key,
         operations=operations,
-        retention=options.retention or Duration.days(RETENTION_DAYS),
+        retention=retention,
         visibility_timeout=visibility,
-        dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=max_receive_count),
+        dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=redrive_after),
     )
     return WorkQueue(
         queue=queue,
         dead_letter_queue=dead_letters,
         max_receive_count=max_receive_count,
         key=key,
+        dead_letter_key=key,
         visibility_timeout=None if visibility.is_unresolved() else visibility.to_seconds(),
+        retention=LONGEST_RETENTION if retention.is_unresolved() else retention.to_seconds(),
     )
 
 
@@ -136,6 +162,7 @@ def _queue(
     construct_id: str,
     *,
     fifo: bool,
+    content_based_deduplication: bool = False,
     key: kms.IKey | None,
     operations: Operations,
     retention: Duration,
@@ -149,6 +176,7 @@ def _queue(
         # Throughput and deduplication for each group, not for the queue as a whole.
         fifo_throughput_limit=sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID if fifo else None,
         deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP if fifo else None,
+        content_based_deduplication=True if content_based_deduplication else None,
         encryption=sqs.QueueEncryption.SQS_MANAGED if key is None else sqs.QueueEncryption.KMS,
         encryption_master_key=key,
         enforce_ssl=True,
@@ -173,15 +201,33 @@ def brought_queue(queue: sqs.IQueue, dead_letters: sqs.IQueue | None, *, least_v
         f"queue must have a dead-letter queue, got {queue.node.path!r} without one: define it with "
         "dead_letter_queue=sqs.DeadLetterQueue(...), or name that of an imported queue with dead_letter_queue=",
     )
-    visibility = _seconds_of(queue)
+    kept = dead_letters or queue  # it is there: checked above
+    check(kept is not queue, f"dead_letter_queue must be another queue than {queue.node.path!r} itself")
+    check(
+        kept.fifo == queue.fifo or not (_is_known(kept) and _is_known(queue)),
+        f"dead_letter_queue must be a {_kind(queue)} queue as the queue itself is, got a {_kind(kept)} queue",
+    )
+    visibility = _definition_of(queue, "visibility_timeout", DEFAULT_VISIBILITY)
     if visibility is not None:
         check_visibility("visibility_timeout of the queue", Duration.seconds(visibility), least_visibility)
+    retention = _definition_of(queue, "message_retention_period", Duration.days(RETENTION_DAYS).to_seconds())
     return WorkQueue(
         queue=queue,
-        dead_letter_queue=dead_letters or queue,  # it is there: checked above
+        dead_letter_queue=kept,
         max_receive_count=None if own is None else own.max_receive_count,
-        key=getattr(queue, "encryption_master_key", None),
+        key=queue.encryption_master_key,
+        dead_letter_key=kept.encryption_master_key,
         visibility_timeout=visibility,
+        retention=LONGEST_RETENTION if retention is None else retention,
+    )
+
+
+def check_deduplication(queue: sqs.IQueue, *, wanted: bool) -> None:
+    """Check that a FIFO queue takes the content for the deduplication id, where nothing else gives one."""
+    definition = queue.node.default_child
+    check(
+        not (wanted and isinstance(definition, sqs.CfnQueue)) or definition.content_based_deduplication,
+        f"queue must have content_based_deduplication=True for ingest='direct', got {queue.node.path!r} without it",
     )
 
 
@@ -201,12 +247,21 @@ def check_visibility(name: str, visibility: Duration, least: Duration) -> None:
     )
 
 
-def _seconds_of(queue: sqs.IQueue) -> float | None:
-    """The visibility timeout of a queue that is defined in this app; of an imported one nothing is known."""
+def _is_known(queue: sqs.IQueue) -> bool:
+    """Whether it is known what kind of queue it is: of an imported one its name tells, unless that is a token."""
+    return isinstance(queue, sqs.Queue) or not Token.is_unresolved(queue.queue_name)
+
+
+def _kind(queue: sqs.IQueue) -> str:
+    return "FIFO" if queue.fifo else "standard"
+
+
+def _definition_of(queue: sqs.IQueue, name: str, default: float) -> float | None:
+    """The seconds that a queue of this app is defined with; of an imported one nothing is known."""
     definition = queue.node.default_child
     if not isinstance(definition, sqs.CfnQueue):
         return None
-    seconds = definition.visibility_timeout
+    seconds: float | None = getattr(definition, name)
     if seconds is None:
-        return DEFAULT_VISIBILITY
+        return default
     return None if Token.is_unresolved(seconds) else seconds

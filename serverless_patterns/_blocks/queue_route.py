@@ -9,11 +9,15 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from serverless_patterns._blocks.edge import Cors
+from serverless_patterns._blocks.edge import CORS_RESPONSE_HEADERS, Cors
 from serverless_patterns._blocks.queue import WorkQueue
 
-REFUSED = "The queue did not take the body: it is larger than 1 MiB, or has characters that a message or its group cannot hold."
-UNAVAILABLE = "This does not work at the moment. Try again."
+#: For whatever is not a success. SQS answers 400 for a body that never fits and for a key of KMS that is throttled alike: to
+#: say 400 of the second would lose it.
+REFUSED = (
+    "The queue did not take the body. Try again; one of over 1 MiB, or with a message group that has other than "
+    "letters, digits and punctuation or over 128 of them, is never taken."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,18 +41,17 @@ def queue_route(scope: Construct, *, queue: WorkQueue, id_field: str, group_by: 
     role = iam.Role(
         scope,
         "ApiRole",
-        # Not the API's ARN: its method has this role, and CloudFormation takes no circles.
-        assumed_by=iam.ServicePrincipal(
-            "apigateway.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": queue.queue.env.account}}
-        ),
+        # Without conditions: API Gateway names neither its account nor its API when it assumes the role of an integration, and
+        # a role can be given to APIs of its own account only.
+        assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"),
         description="Assumed by API Gateway: sends requests to the queue",
     )
     queue.grant_send(role)
-    headers = {} if cors is None else {"Access-Control-Allow-Origin": f"'{cors.allow_origins[0]}'"}
+    headers = _cors_headers(cors)
+    problem = {**headers, "Content-Type": "'application/problem+json'"}
     answers = (
         ("2\\d{2}", "202", headers, '{"request_id": "$context.requestId"}'),
-        ("400", "400", headers, _problem(400, "Bad Request", REFUSED)),
-        (None, "503", {**headers, "Retry-After": "'1'"}, _problem(503, "Service Unavailable", UNAVAILABLE)),
+        (None, "503", {**problem, "Retry-After": "'1'"}, _problem(503, "Service Unavailable", REFUSED)),
     )
     integration = apigateway.AwsIntegration(
         service="sqs",
@@ -79,17 +82,33 @@ def queue_route(scope: Construct, *, queue: WorkQueue, id_field: str, group_by: 
     return DirectMethod(integration=integration, responses=responses)
 
 
+def _cors_headers(cors: Cors | None) -> dict[str, str]:
+    if cors is None:
+        return {}
+    headers = {
+        "Access-Control-Allow-Origin": f"'{cors.allow_origins[0]}'",
+        "Access-Control-Expose-Headers": f"'{','.join(CORS_RESPONSE_HEADERS)}'",
+    }
+    return {**headers, "Access-Control-Allow-Credentials": "'true'"} if cors.allow_credentials else headers
+
+
 def _message(queue: WorkQueue, id_field: str, group_by: str | None) -> str:
-    """The request to SQS: the body is its one value, encoded, so that nothing in it can add a parameter.
+    """The request to SQS: the body and its fields are encoded, so that nothing in them can add a parameter.
+
+    A field is put into a text first: what encodes takes texts only, and a template with a call that does not fit stands there
+    as it is.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
     """
     parameters = {"Action": "SendMessage", "MessageBody": "$util.urlEncode($input.body)"}
     if group_by or queue.is_fifo:
-        parameters["MessageGroupId"] = f"$util.urlEncode($input.path('$.{group_by or id_field}'))"
-    if queue.is_fifo:
-        parameters["MessageDeduplicationId"] = f"$util.urlEncode($input.path('$.{id_field}'))"
+        parameters["MessageGroupId"] = _field(group_by or id_field)
+    # No deduplication id: a FIFO queue takes the content for it. The id would let a corrected order vanish for five minutes.
     return "&".join(f"{name}={value}" for name, value in parameters.items())
+
+
+def _field(name: str) -> str:
+    return f"$util.urlEncode(\"$input.path('$.{name}')\")"
 
 
 def _problem(status: int, title: str, detail: str) -> str:

@@ -95,18 +95,18 @@ def rest_edge(
     )
 
 
-def check_rest(authorization: Authorization, cors: Cors | None) -> None:
-    """Check what only an HTTP API can do."""
+def check_rest(authorization: Authorization, cors: Cors | None, *, this: str, other: str) -> None:
+    """Check what only an HTTP API can do; ``this`` argument asks for a REST API, the ``other`` for an HTTP API."""
     check(
         authorization.kind != "jwt",
         "authorization: a REST API verifies tokens of a Cognito user pool only; use Authorization.cognito(user_pool, "
-        "clients=[...]), or api_kind='http', which verifies those of any issuer",
+        f"clients=[...]), or {other}, which verifies those of any issuer",
     )
     origins = [] if cors is None else list(cors.allow_origins)
     check(
         len(origins) <= 1,
-        "allow_origins must be one origin for api_kind='rest' (its own error answers carry a fixed one), "
-        f"got {origins}; api_kind='http' takes several",
+        f"allow_origins must be one origin for {this} (its own error answers carry a fixed one), "
+        f"got {origins}; {other} takes several",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from serverless_patterns._blocks.arguments import check_arguments
 from serverless_patterns._blocks.checks import check
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.table import TableOptions, check_key, grant, grant_key_use, keyed_table
@@ -20,6 +22,8 @@ from serverless_patterns.operations import Operations
 
 AUDIT_ACTIONS = ("PutItem",)
 TOTALS_ACTIONS = ("PutItem", "UpdateItem")
+#: Both in one transaction: that is what DynamoDB's metrics call it.
+TOTALS_OPERATIONS = ("TransactWriteItems",)
 #: The attribute by which the marks of counted events expire, in the table of totals.
 TIME_TO_LIVE = "expires_at"
 
@@ -34,6 +38,12 @@ class AuditTrail:
 
     table: dynamodb.ITable | TableOptions | None = None
 
+    def __post_init__(self) -> None:
+        """Check the type and the key of the table."""
+        check_arguments({"table": self.table})
+        if self.table is not None and not isinstance(self.table, TableOptions):
+            check_key("table", self.table)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
@@ -46,16 +56,28 @@ class Totals:
 
     table: dynamodb.ITable | None = None
 
+    def __post_init__(self) -> None:
+        """Check the type and the key of the table."""
+        if self.table is not None:
+            check(hasattr(self.table, "table_arn"), f"table must be a DynamoDB table, got {self.table!r}")
+            check_key("table", self.table)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Notification:
     """Tells people of each event, in words, through a topic: subscribe an e-mail address to it. At least once.
 
     Args:
-        topic: A topic of yours. Default: one is defined.
+        topic: A standard topic of yours. Default: one is defined.
     """
 
     topic: sns.ITopic | None = None
+
+    def __post_init__(self) -> None:
+        """Check that it is a topic that reaches people."""
+        check_arguments({"topic": self.topic})
+        standard = self.topic is None or not self.topic.fifo
+        check(standard, "topic must be a standard topic: a FIFO topic reaches queues only, not people")
 
 
 Action = Handler | AuditTrail | Totals | Notification
@@ -71,7 +93,8 @@ class Prepared:
         environment: The settings of the action.
         grant: Grants a function what the action does.
         outputs: What a stack shows, without the name of the subscriber.
-        table: The table and what is done with it.
+        table: The table that it writes to.
+        operations: What it does there, as DynamoDB's metrics call it.
         topic: The topic that it publishes to.
     """
 
@@ -80,18 +103,19 @@ class Prepared:
     environment: Mapping[str, str] = field(default_factory=dict)
     grant: Callable[[lambda_.Function], object] = lambda _: None
     outputs: Mapping[str, str] = field(default_factory=dict)
-    table: tuple[dynamodb.ITable, tuple[str, ...]] | None = None
+    table: dynamodb.ITable | None = None
+    operations: tuple[str, ...] = ()
     topic: sns.ITopic | None = None
 
 
-def prepare(scope: Construct, action: Action, *, key: kms.IKey | None, operations: Operations) -> Prepared:
-    """Define what an action needs.
-
-    Raises:
-        PatternError: It is no action, or its table has another key.
-    """
+def check_action(action: object) -> None:
+    """Check that it is an action."""
     known = isinstance(action, Handler | AuditTrail | Totals | Notification)
     check(known, f"handler must be a Handler, AuditTrail(), Totals() or Notification(), got {action!r}")
+
+
+def prepare(scope: Construct, action: Action, *, key: kms.IKey | None, operations: Operations) -> Prepared:
+    """Define what an action needs."""
     match action:
         case Handler():
             return Prepared(handler=action, description=f"Works the messages of {scope.node.id}")
@@ -101,16 +125,16 @@ def prepare(scope: Construct, action: Action, *, key: kms.IKey | None, operation
         case Totals():
             own = TableOptions(time_to_live_attribute=TIME_TO_LIVE, encryption_key=key)
             options = own if action.table is None else action.table
-            return _recorder(
-                scope, "aggregate", "Counts events by type and day", options, TOTALS_ACTIONS, operations=operations
-            )
+            counts = "Counts events by type and day"
+            totals = _recorder(scope, "aggregate", counts, options, TOTALS_ACTIONS, operations=operations)
+            return dataclasses.replace(totals, operations=TOTALS_OPERATIONS)
         case Notification():
             topic = action.topic or define_topic(scope, "NotificationTopic", key=key)
             return Prepared(
                 handler=Handler.bundled("sns_fanout"),
                 description="Tells people of each event",
                 environment={"ACTION": "notification", "NOTIFICATION_TOPIC_ARN": topic.topic_arn},
-                grant=lambda function: grant_publish(function, topic, key if action.topic is None else None),
+                grant=lambda function: grant_publish(function, topic),
                 outputs={"TopicArn": topic.topic_arn},
                 topic=topic,
             )
@@ -128,7 +152,6 @@ def _recorder(
     if isinstance(options, TableOptions):
         table: dynamodb.ITable = keyed_table(scope, "Table", options=options, operations=operations)
     else:
-        check_key("table", options)
         table = options
 
     def allow(function: iam.IGrantable) -> None:
@@ -141,5 +164,6 @@ def _recorder(
         environment={"ACTION": name, "TABLE_NAME": table.table_name},
         grant=allow,
         outputs={"TableName": table.table_name},
-        table=(table, actions),
+        table=table,
+        operations=actions,
     )

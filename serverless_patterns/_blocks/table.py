@@ -42,8 +42,29 @@ class TableOptions:
         check(key is None or hasattr(key, "key_arn"), f"encryption_key must be a KMS key, got {key!r}")
 
 
-def keyed_table(scope: Construct, construct_id: str, *, options: TableOptions, operations: Operations) -> dynamodb.TableV2:
-    """A table with the string partition key ``id``: on demand, backed up and protected as the operations say."""
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """The primary key of a table.
+
+    Attributes:
+        partition_key: The name of the partition key, a string.
+        sort_key: The name of the sort key, a number. Default: none.
+    """
+
+    partition_key: str = "id"
+    sort_key: str | None = None
+
+    @property
+    def described(self) -> str:
+        """In words, for messages."""
+        partition = f"the partition key {self.partition_key!r} of type string and "
+        return partition + ("no sort key" if self.sort_key is None else f"the sort key {self.sort_key!r} of type number")
+
+
+def keyed_table(
+    scope: Construct, construct_id: str, *, options: TableOptions, operations: Operations, keys: Keys = Keys()
+) -> dynamodb.TableV2:
+    """A table on demand, backed up and protected as the operations say. Its key: the string ``id``, or what is given."""
     key = options.encryption_key
     check(
         key is None or not Token.is_unresolved(Stack.of(scope).region),
@@ -53,7 +74,8 @@ def keyed_table(scope: Construct, construct_id: str, *, options: TableOptions, o
     return dynamodb.TableV2(
         scope,
         construct_id,
-        partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
+        partition_key=dynamodb.Attribute(name=keys.partition_key, type=dynamodb.AttributeType.STRING),
+        sort_key=None if keys.sort_key is None else dynamodb.Attribute(name=keys.sort_key, type=dynamodb.AttributeType.NUMBER),
         billing=dynamodb.Billing.on_demand(),
         time_to_live_attribute=options.time_to_live_attribute,
         dynamo_stream=options.stream,
@@ -82,22 +104,20 @@ def transient_table(
         scope,
         construct_id,
         options=TableOptions(time_to_live_attribute=time_to_live_attribute, encryption_key=encryption_key),
-        operations=operations.replace(removal_policy=RemovalPolicy.DESTROY, deletion_protection=False),
+        operations=operations.replace(removal_policy=RemovalPolicy.DESTROY, deletion_protection=False, backup_days=None),
     )
 
 
-def check_key(name: str, table: dynamodb.ITable) -> None:
-    """Check that a table of the user's has the string partition key ``id`` alone; an imported one cannot be looked at."""
+def check_key(name: str, table: dynamodb.ITable, keys: Keys = Keys()) -> None:
+    """Check that a table of the user's has the key that a pattern needs; an imported one cannot be looked at."""
     definition = table.node.default_child
     if not isinstance(definition, dynamodb.CfnTable | dynamodb.CfnGlobalTable):
         return
-    keys = [key["attributeName"] for key in table.stack.resolve(definition.key_schema)]
     types = {found["attributeName"]: found["attributeType"] for found in table.stack.resolve(definition.attribute_definitions)}
-    found_keys = ", ".join(f"{key} ({types[key]})" for key in keys)
-    check(
-        keys == ["id"] and types["id"] == "S",
-        f"{name} must have the partition key 'id' of type string and no sort key, got {found_keys}",
-    )
+    found = [(key["attributeName"], types[key["attributeName"]]) for key in table.stack.resolve(definition.key_schema)]
+    wanted = [(keys.partition_key, "S"), *([] if keys.sort_key is None else [(keys.sort_key, "N")])]
+    shown = ", ".join(f"{key} ({kind})" for key, kind in found)
+    check(found == wanted, f"{name} must have {keys.described}, got {shown}")
 
 
 def grant_key_use(key: kms.IKey | None, grantee: iam.IGrantable) -> None:

@@ -21,11 +21,13 @@ def define_topic(scope: Construct, construct_id: str, *, fifo: bool = False, key
     )
 
 
-def grant_publish(grantee: iam.IGrantable, topic: sns.ITopic, key: kms.IKey | None = None) -> iam.Grant:
-    """Let a principal publish, and use the key of the topic.
+def grant_publish(grantee: iam.IGrantable, topic: sns.ITopic) -> iam.Grant:
+    """Let a principal publish, and use the key of the topic as far as it is known: CDK's own ``grant_publish`` grants more.
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
     """
-    if key is not None:
-        key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
-    return iam.Grant.add_to_principal(grantee=grantee, actions=["sns:Publish"], resource_arns=[topic.topic_arn])
+    if topic.master_key is not None:
+        topic.master_key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
+    return iam.Grant.add_to_principal_or_resource(
+        grantee=grantee, actions=["sns:Publish"], resource_arns=[topic.topic_arn], resource=topic
+    )

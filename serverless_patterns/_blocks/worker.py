@@ -8,8 +8,8 @@ from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from serverless_patterns._blocks.checks import check, check_between, check_duration, check_type
-from serverless_patterns._blocks.queue import POLL, WorkQueue, least_visibility
+from serverless_patterns._blocks.checks import check, check_between, check_duration, check_type, seconds_text
+from serverless_patterns._blocks.queue import POLL, WorkQueue, grant_queue_key, least_visibility
 from serverless_patterns.operations import Operations
 
 #: Seconds.
@@ -36,6 +36,7 @@ class WorkerOptions:
         max_concurrency: Batches that are worked at the same time, 2 to 1,000; an environment takes its share of it. Default
             10. It bounds the pollers, so nothing is throttled and no receive count is burnt, which reserved concurrency does.
         max_attempts: How often a message is tried before it goes to the dead-letter queue, 1 to 100. Default 5.
+        memory_size: MB of the function, 128 to 10,240; CPU grows with it. Default 512, or what the pattern needs.
         retry_delay: Before the first retry of a message, 0 to 900 s; it doubles with each, up to 900 s. Default 30 s.
 
     Raises:
@@ -47,6 +48,7 @@ class WorkerOptions:
     batch_window: Duration | None = None
     max_concurrency: int = 10
     max_attempts: int = MAX_ATTEMPTS
+    memory_size: int | None = None
     retry_delay: Duration | None = None
 
     def __post_init__(self) -> None:
@@ -54,6 +56,9 @@ class WorkerOptions:
         for name, most in (("batch_size", 10_000), ("max_concurrency", 1_000), ("max_attempts", 100)):
             check_type(name, getattr(self, name), int, "a whole number")
             check_between(name, getattr(self, name), 2 if name == "max_concurrency" else 1, most)
+        if self.memory_size is not None:
+            check_type("memory_size", self.memory_size, int, "a whole number")
+            check_between("memory_size", self.memory_size, 128, 10_240, " MB")
         for name, value in (("timeout", self.timeout_or_default), ("batch_window", self.window)):
             check_type(name, value, Duration, "a duration such as Duration.seconds(30)")
             check(
@@ -105,7 +110,7 @@ class WorkerOptions:
             "QUEUE_URL": queue.queue.queue_url,
             "DEAD_LETTER_QUEUE_URL": queue.dead_letter_queue.queue_url,
             "MAX_RECEIVE_COUNT": f"{queue.max_receive_count or self.max_attempts:g}",
-            "RETRY_DELAY_SECONDS": f"{self.first_delay.to_seconds():g}",
+            "RETRY_DELAY_SECONDS": seconds_text(self.first_delay),
         }
 
 
@@ -121,8 +126,8 @@ def consume(
     """Let a function consume a queue: it polls it, keeps messages back for a while, and sends hopeless ones aside."""
     queue.queue.grant(function, *POLL, "sqs:ChangeMessageVisibility")
     queue.dead_letter_queue.grant(function, "sqs:SendMessage")
-    if queue.key is not None:
-        queue.key.grant(function, "kms:Decrypt", "kms:GenerateDataKey")
+    for key in (queue.key, queue.dead_letter_key):
+        grant_queue_key(key, function)
     mapping = lambda_.EventSourceMapping(
         scope,
         construct_id,

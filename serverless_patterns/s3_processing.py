@@ -1,0 +1,432 @@
+"""S3Processing: bucket -> (EventBridge -> queue) -> function -> table, output bucket, topic."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+from aws_cdk import Duration, Size, Token
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from serverless_patterns._blocks.alarms import AlarmSet, Alerts
+from serverless_patterns._blocks.arguments import check_arguments
+from serverless_patterns._blocks.asynchronous import invoke_asynchronously
+from serverless_patterns._blocks.bucket import (
+    BucketOptions,
+    define_bucket,
+    grant_listing,
+    grant_objects,
+    let_read,
+    send_events,
+    send_to_function,
+)
+from serverless_patterns._blocks.checks import check, check_between, check_one_of, check_type
+from serverless_patterns._blocks.function import HandlerFunction
+from serverless_patterns._blocks.handler import Handler
+from serverless_patterns._blocks.packaging import Package
+from serverless_patterns._blocks.queue import SPARE_RECEIVES, QueueOptions, WorkQueue, dead_letter_queue, work_queue
+from serverless_patterns._blocks.resource_schema import resource_schema
+from serverless_patterns._blocks.rule import allow_events_key, rule_to_queue
+from serverless_patterns._blocks.table import Keys, TableOptions, check_key, grant, grant_key_use, keyed_table
+from serverless_patterns._blocks.topic import define_topic, grant_publish
+from serverless_patterns._blocks.worker import WorkerOptions, consume
+from serverless_patterns.operations import Operations
+
+Trigger = Literal["queue", "direct"]
+
+#: Seconds. A file of a million rows takes minutes; what is not done by then goes on in the next invocation.
+TIMEOUT = 300
+#: Seconds. Less would not be enough for the writes of one batch of rows and what comes after them.
+LEAST_TIMEOUT = 30
+#: MB. An image of 50 million pixels takes 150 to 200 when it is decoded; and more memory is more CPU.
+MEMORY_SIZE = 1024
+#: The status of each object, and its rows: a row belongs to one version of its object.
+KEYS = Keys(partition_key="object", sort_key="row")
+TABLE_ACTIONS = ("BatchWriteItem", "UpdateItem")
+#: Bytes: the longest key of an object. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+LONGEST_KEY = 1024
+#: Where results go in the output bucket.
+RESULTS, THUMBNAILS = "results/", "thumbnails/"
+SCHEMA_FILE = "schema.json"
+#: The namespace of the metrics that the bundled handlers write.
+METRICS = "ServerlessPatterns"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileLimits:
+    """What a file may be; one over a limit is rejected with that reason, before or while it is read.
+
+    Args:
+        object_size: Bytes as stored, at most 5 TiB. Default 5 GiB.
+        decompressed_size: Bytes after gzip. Default 5 GiB: a bomb of a few KB can be petabytes.
+        rows: Of CSV and JSON Lines, 1 to 100,000,000. Default 1,000,000.
+        pixels: Of an image, 1 to 200,000,000. Default 50,000,000.
+        thumbnail: The longest side of a thumbnail, 16 to 4,096 pixels. Default 256.
+
+    Raises:
+        PatternError: A value is outside its range.
+    """
+
+    object_size: Size = field(default_factory=lambda: Size.gibibytes(5))
+    decompressed_size: Size = field(default_factory=lambda: Size.gibibytes(5))
+    rows: int = 1_000_000
+    pixels: int = 50_000_000
+    thumbnail: int = 256
+
+    def __post_init__(self) -> None:
+        """Check the ranges: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html."""
+        for name in ("object_size", "decompressed_size"):
+            check_type(name, getattr(self, name), Size, "a size such as Size.gibibytes(1)")
+            check_between(name, getattr(self, name).to_bytes(), 1, Size.tebibytes(5).to_bytes(), " bytes")
+        for name, least, most in (("rows", 1, 100_000_000), ("pixels", 1, 200_000_000), ("thumbnail", 16, 4_096)):
+            check_type(name, getattr(self, name), int, "a whole number")
+            check_between(name, getattr(self, name), least, most)
+
+
+class S3Processing(Construct):
+    """Files that are uploaded are read, checked and stored: CSV and JSON as rows, text measured, images with a thumbnail.
+
+    Example::
+
+        S3Processing(self, "Imports", prefix="incoming/", suffix=".csv")
+
+    Each version of an object is worked once; an older one never replaces a newer one. Its status row says RECEIVED, PROCESSED,
+    REJECTED (with the reason: it is not tried again) or FAILED; bad rows are listed with their lines in a result object, the
+    good ones are kept. A topic announces each end.
+
+    Args:
+        bucket: Options of the bucket that is defined, or a bucket of yours: one of this app is told to send its events to
+            EventBridge; an imported one must do so already.
+        prefix: Only keys that begin so. Default: all.
+        suffix: Only keys that end so. Default: all.
+        trigger: ``"queue"`` (default): EventBridge -> queue -> function, with back-pressure. ``"direct"``: S3 invokes the
+            function; success and failure go to a queue each, whose functions announce them. It needs the pattern's own bucket.
+        output_bucket: Options of the bucket for results and thumbnails, or another bucket of yours.
+        table: Options of the table that is defined, or a table of yours with the string partition key ``object`` and the number
+            sort key ``row``.
+        topic: A topic of yours for the announcements. Default: one is defined.
+        schema: JSON Schema (draft 2020-12) of each JSON document or line. Default: any JSON.
+        processor: Your ``process(object) -> result`` instead of the built-in formats, made by
+            ``Handler.from_directory(folder, "module.process")``; reading, limits, status, retries and announcements stay.
+        limits: What a file may be.
+        handler: Your code instead of all of the bundled handler. It gets the same environment variables and permissions.
+        worker: How the queue is consumed. Default: 5 minutes, batches of 1, 10 at a time, 5 tries.
+        encryption_key: A customer managed key for what is defined; the stack's region must be known. Default: keys that AWS
+            owns, free.
+        operations: Retention, backups, logs, capacity. Default: the careful ones.
+
+    Raises:
+        PatternError: An argument does not fit, or input and output would feed each other.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        bucket: s3.IBucket | BucketOptions | None = None,
+        prefix: str = "",
+        suffix: str = "",
+        trigger: Trigger = "queue",
+        output_bucket: s3.IBucket | BucketOptions | None = None,
+        table: dynamodb.ITable | TableOptions | None = None,
+        topic: sns.ITopic | None = None,
+        schema: Mapping[str, object] | None = None,
+        processor: Handler | None = None,
+        limits: FileLimits | None = None,
+        handler: Handler | None = None,
+        worker: WorkerOptions | None = None,
+        encryption_key: kms.IKey | None = None,
+        operations: Operations | None = None,
+    ) -> None:
+        check_arguments(locals())
+        self._worker_options = worker or WorkerOptions(timeout=Duration.seconds(TIMEOUT), batch_size=1)
+        _check(prefix, suffix, trigger, limits, processor, handler, self._worker_options)
+        _check_buckets(bucket, output_bucket, trigger)
+        document = None if schema is None else resource_schema(schema, reserved=())
+        table_options = _table_options(table, encryption_key)
+        super().__init__(scope, construct_id)
+        self._operations, self._key = operations or Operations(), encryption_key
+        self._prefix, self._suffix, self._bundled = prefix, suffix, handler is None
+
+        self._bucket = self._bucket_of("Bucket", bucket)
+        self._output_bucket = self._bucket_of("OutputBucket", output_bucket)
+        self._table: dynamodb.ITable = (
+            keyed_table(self, "Table", options=table_options, operations=self._operations, keys=KEYS)
+            if isinstance(table_options, TableOptions)
+            else table_options
+        )
+        self._topic = topic or define_topic(self, "Topic", key=encryption_key)
+        self._queue = self._work_queue("") if trigger == "queue" else None
+        self._outcomes: dict[str, tuple[WorkQueue, HandlerFunction]] = {}
+        self._rule: events.CfnRule | None = None
+        self._undelivered: sqs.Queue | None = None
+
+        self._function = self._define_function(document, processor, handler, limits or FileLimits())
+        grant(self._function, self._table, *TABLE_ACTIONS)
+        grant_key_use(self._table.encryption_key, self._function)
+        for folder in (RESULTS, THUMBNAILS):
+            grant_objects(self._function, self._output_bucket, "PutObject", below=folder)
+        if self._queue is not None:
+            self._listen(self._queue)
+        else:
+            self._be_invoked()
+
+    @property
+    def bucket(self) -> s3.IBucket:
+        """Where files are uploaded to."""
+        return self._bucket
+
+    @property
+    def output_bucket(self) -> s3.IBucket:
+        """Where results (``results/``) and thumbnails (``thumbnails/``) are."""
+        return self._output_bucket
+
+    @property
+    def table(self) -> dynamodb.ITable:
+        """The status of each object, and its rows."""
+        return self._table
+
+    @property
+    def topic(self) -> sns.ITopic:
+        """Announces each object that is processed, rejected or failed."""
+        return self._topic
+
+    @property
+    def function(self) -> lambda_.Function:
+        """The function that works objects."""
+        return self._function
+
+    @property
+    def queue(self) -> sqs.IQueue | None:
+        """Where events wait to be worked; ``None`` with ``trigger="direct"``."""
+        return None if self._queue is None else self._queue.queue
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """What a stack shows after a deploy, by its stable name."""
+        found = {
+            "BucketName": self._bucket.bucket_name,
+            "OutputBucketName": self._output_bucket.bucket_name,
+            "TableName": self._table.table_name,
+            "TopicArn": self._topic.topic_arn,
+            "FunctionName": self._function.function_name,
+            "LogGroupName": self._function.log_group.log_group_name,
+        }
+        if self._queue is not None and self._undelivered is not None:
+            found["QueueUrl"] = self._queue.queue.queue_url
+            found["DeadLetterQueueUrl"] = self._queue.dead_letter_queue.queue_url
+            found["DeliveryDeadLetterQueueUrl"] = self._undelivered.queue_url
+        for name, (queue, _) in self._outcomes.items():
+            found[f"{name}QueueUrl"] = queue.queue.queue_url
+            found[f"{name}DeadLetterQueueUrl"] = queue.dead_letter_queue.queue_url
+        return found
+
+    def grant_upload(self, grantee: iam.IGrantable) -> None:
+        """Let a principal upload files under the prefix."""
+        grant_objects(grantee, self._bucket, "PutObject", below=self._prefix)
+
+    def add_alarms(self, alerts: Alerts) -> list[cloudwatch.Alarm]:
+        """Define the alarms of the rule, the queues, the functions, the topic and the table."""
+        alarms = AlarmSet(self, alerts)
+        if self._rule is not None and self._undelivered is not None:
+            alarms.add_rule("Rule", self._rule)
+            alarms.add_undelivered("Delivery", self._undelivered)
+        if self._queue is not None:
+            alarms.add_queue("Objects", self._queue, self._function)
+        alarms.add_worker("Function", self._function, timeout=self._worker_options.timeout_or_default)
+        for name, (queue, function) in self._outcomes.items():
+            alarms.add_queue(name, queue, function)
+            alarms.add_worker(name, function, timeout=WorkerOptions().timeout_or_default)
+        if self._outcomes:
+            alarms.add_dropped("Function", self._function)
+        alarms.add_topic("Announcement", self._topic)
+        alarms.add_table("Table", self._table, TABLE_ACTIONS)
+        return alarms.alarms
+
+    def _bucket_of(self, construct_id: str, given: s3.IBucket | BucketOptions | None) -> s3.IBucket:
+        if given is not None and not isinstance(given, BucketOptions):
+            return given
+        return define_bucket(self, construct_id, options=given or BucketOptions(), key=self._key, operations=self._operations)
+
+    def _work_queue(self, construct_id: str, options: WorkerOptions | None = None) -> WorkQueue:
+        worker = options or self._worker_options
+        return work_queue(
+            self,
+            construct_id,
+            options=QueueOptions(),
+            least_visibility=worker.least_visibility,
+            max_receive_count=worker.max_attempts,
+            redrive_after=worker.max_attempts + (SPARE_RECEIVES if self._bundled else 0),
+            key=self._key,
+            operations=self._operations,
+        )
+
+    def _define_function(
+        self, document: Mapping[str, Any] | None, processor: Handler | None, handler: Handler | None, limits: FileLimits
+    ) -> HandlerFunction:
+        settings = {
+            "OUTPUT_BUCKET_NAME": self._output_bucket.bucket_name,
+            "TABLE_NAME": self._table.table_name,
+            "MAX_OBJECT_BYTES": f"{limits.object_size.to_bytes():.0f}",
+            "MAX_DECOMPRESSED_BYTES": f"{limits.decompressed_size.to_bytes():.0f}",
+            "MAX_ROWS": str(limits.rows),
+            "MAX_PIXELS": str(limits.pixels),
+            "THUMBNAIL_PIXELS": str(limits.thumbnail),
+        }
+        files = {}
+        if document is not None:
+            files[SCHEMA_FILE] = json.dumps(document)
+            settings["SCHEMA_FILE"] = f"s3_processing/{SCHEMA_FILE}"
+        if processor is not None:
+            module, _, function = processor.entry.rpartition(".")
+            settings["PROCESSOR"] = f"{module.replace('/', '.')}:{function}"
+        if self._queue is not None:
+            settings |= self._worker_options.settings(self._queue)
+            settings |= {"BUCKET_NAME": self._bucket.bucket_name, "TOPIC_ARN": self._topic.topic_arn}
+        return HandlerFunction(
+            self,
+            "Function",
+            handler=handler or Handler.bundled("s3_processing", files=files, beside=processor),
+            description="Works the objects that are uploaded",
+            timeout=self._worker_options.timeout_or_default,
+            environment=settings,
+            operations=self._operations,
+            memory_size=self._worker_options.memory_size or MEMORY_SIZE,
+            sends_to_its_source=self._queue is not None,
+        )
+
+    def _listen(self, queue: WorkQueue) -> None:
+        """Bucket -> EventBridge -> queue -> function."""
+        send_events(self._bucket)
+        self._undelivered = dead_letter_queue(self, "DeliveryDeadLetterQueue", key=self._key, operations=self._operations)
+        if self._key is not None:
+            allow_events_key(self, self._key)
+        self._rule = rule_to_queue(
+            self,
+            "Rule",
+            pattern=_pattern(self._bucket.bucket_name, self._prefix, self._suffix),
+            description="Objects that are created",
+            queue=queue.queue,
+            delivery_dead_letter_queue=self._undelivered,
+        )
+        consume(self, "Source", function=self._function, queue=queue, options=self._worker_options, operations=self._operations)
+        queue.grant_send(self._function)  # an object that is not done in time goes on as a copy of its message
+        grant_objects(self._function, self._bucket, "GetObject", "GetObjectVersion", below=self._prefix)
+        grant_listing(self._function, self._bucket)
+        grant_publish(self._function, self._topic)
+
+    def _be_invoked(self) -> None:
+        """Bucket -> function -> a queue for success and one for failure -> a function each that announces them."""
+        bucket = cast(s3.Bucket, self._bucket)  # the pattern's own: checked before
+        send_to_function(bucket, self._function, prefix=self._prefix, suffix=self._suffix)
+        let_read(bucket, self._function, below=self._prefix)
+        if self._key is not None:
+            self._key.grant(self._function, "kms:Decrypt")
+        for name in ("Success", "Failure"):
+            self._outcomes[name] = self._define_outcome(name)
+        invoke_asynchronously(
+            self,
+            "Invocation",
+            function=self._function,
+            on_success=self._outcomes["Success"][0].queue,
+            on_failure=self._outcomes["Failure"][0].queue,
+            key=self._key,
+        )
+
+    def _define_outcome(self, name: str) -> tuple[WorkQueue, HandlerFunction]:
+        options = WorkerOptions()
+        queue = self._work_queue(name, options)
+        function = HandlerFunction(
+            self,
+            f"{name}Notifier",
+            handler=Handler.bundled("s3_processing", entry="notifier.handler"),
+            description=f"Announces each {name.lower()}",
+            timeout=options.timeout_or_default,
+            environment={
+                **options.settings(queue),
+                "ACTION": name.lower(),
+                "TABLE_NAME": self._table.table_name,
+                "TOPIC_ARN": self._topic.topic_arn,
+            },
+            operations=self._operations,
+        )
+        consume(self, f"{name}Source", function=function, queue=queue, options=options, operations=self._operations)
+        grant_publish(function, self._topic)
+        grant(function, self._table, "UpdateItem")
+        grant_key_use(self._table.encryption_key, function)
+        return queue, function
+
+
+def _pattern(bucket_name: str, prefix: str, suffix: str) -> dict[str, Any]:
+    """What EventBridge matches: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html."""
+    detail: dict[str, Any] = {"bucket": {"name": [bucket_name]}}
+    if prefix and suffix:
+        plain = [text.replace("\\", "\\\\").replace("*", "\\*") for text in (prefix, suffix)]
+        detail["object"] = {"key": [{"wildcard": "*".join(plain)}]}
+    elif prefix or suffix:
+        detail["object"] = {"key": [{"prefix": prefix} if prefix else {"suffix": suffix}]}
+    return {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail}
+
+
+def _check(  # noqa: PLR0917  what the constructor was given, in its order
+    prefix: str,
+    suffix: str,
+    trigger: Trigger,
+    limits: FileLimits | None,
+    processor: Handler | None,
+    handler: Handler | None,
+    worker: WorkerOptions,
+) -> None:
+    for name, value in (("prefix", prefix), ("suffix", suffix)):
+        check_type(name, value, str, "a text such as 'incoming/'")
+        fits = Token.is_unresolved(value) or len(value.encode()) <= LONGEST_KEY
+        check(fits, f"{name} must have at most {LONGEST_KEY} bytes, as a key of S3 has, got {len(value.encode())}")
+    check_one_of("trigger", trigger, ("queue", "direct"))
+    check_type("limits", limits, FileLimits, "FileLimits(...)", optional=True)
+    check(processor is None or handler is None, "processor is called by the bundled handler: give it, or a handler of yours")
+    check_type("processor", processor, Handler, "made by Handler.from_directory(folder, 'module.process')", optional=True)
+    made = processor is None or isinstance(processor.code, Package)
+    check(made, f"processor must be made by Handler.from_directory(folder, 'module.process'), got {processor!r}")
+    seconds = worker.timeout_or_default.to_seconds()
+    check(
+        handler is not None or seconds >= LEAST_TIMEOUT,
+        f"timeout of the worker must be {LEAST_TIMEOUT} to 900 s with the bundled handler, got {seconds:g} s",
+    )
+
+
+def _check_buckets(
+    bucket: s3.IBucket | BucketOptions | None, output_bucket: s3.IBucket | BucketOptions | None, trigger: Trigger
+) -> None:
+    for name, value in (("bucket", bucket), ("output_bucket", output_bucket)):
+        holds = value is None or isinstance(value, BucketOptions) or hasattr(value, "bucket_arn")
+        check(holds, f"{name} must be BucketOptions(...) or an S3 bucket, got {value!r}")
+    own = bucket is None or isinstance(bucket, BucketOptions)
+    check(
+        trigger == "queue" or own,
+        "bucket must be the pattern's own for trigger='direct', whose notification is a property of the bucket: give "
+        "BucketOptions(...), or use trigger='queue', which takes any bucket",
+    )
+    if own or output_bucket is None or isinstance(output_bucket, BucketOptions):
+        return
+    same = bucket is output_bucket or getattr(bucket, "bucket_name", None) == output_bucket.bucket_name
+    check(not same, "output_bucket must be another bucket than bucket: each result would be worked as a new object, for ever")
+
+
+def _table_options(table: dynamodb.ITable | TableOptions | None, key: kms.IKey | None) -> dynamodb.ITable | TableOptions:
+    if table is None:
+        return TableOptions(encryption_key=key)
+    if not isinstance(table, TableOptions):
+        check_key("table", table, KEYS)
+    return table
