@@ -1,9 +1,6 @@
 """Two patterns in one stack: orders are charged by a pipeline, and a fan-out tells everybody who wants to know.
 
-    cdk deploy -c environment=dev
-    python -m serverless_patterns.local demo --app "python app.py"
-
-The pipeline's topic is the fan-out's topic: neither knows of the other, and each can be replaced.
+The pipeline's topic is the fan-out's topic: neither knows of the other, and each can be replaced. README.md says how to run it.
 """
 
 import aws_cdk as cdk

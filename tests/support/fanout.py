@@ -1,0 +1,99 @@
+"""A deployed fan-out as its tests see it: events go in, and what comes out is looked for until it is there."""
+
+import json
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+from serverless_patterns.local.processes import wait_until
+from serverless_patterns.local.queues import Queue
+
+#: The longest that anything may take, in seconds; it is there much earlier.
+PATIENCE = 60
+AT_ONCE = 8
+
+
+def event(**fields):
+    """An event as ``SqsPipeline`` publishes them, with an id of its own."""
+    given = {
+        "id": str(uuid.uuid4()),
+        "type": "orders.paid",
+        "version": 1,
+        "time": "2001-02-03T04:05:06Z",
+        "source": "tests",
+        "correlation_id": "order",
+        "causation_id": "message",
+        "data": {},
+    }
+    return given | fields
+
+
+def attributes_of(values):
+    """Message attributes: numbers are numbers, all else is text."""
+    kinds = {name: "Number" if isinstance(value, int | float) else "String" for name, value in values.items()}
+    return {name: {"DataType": kinds[name], "StringValue": str(value)} for name, value in values.items()}
+
+
+def eventually(look, wanted):
+    """What ``look`` sees, when it is what is wanted, or when it has not been for too long."""
+    seen = []
+    wait_until(lambda: seen.append(look()) or seen[-1] == wanted, seconds=PATIENCE, interval=0.1)
+    return seen[-1]
+
+
+class Fanout:
+    """A fan-out of a stack.
+
+    Args:
+        account: Where it is.
+        stack: The stack.
+        prefix: Of the names of its outputs.
+    """
+
+    def __init__(self, account, stack, prefix=""):
+        self.account = account
+        self._topics = account.client("sns")
+        self.stack = stack
+        self._prefix = prefix
+
+    def output(self, name):
+        """An output of the stack."""
+        return self.stack.outputs[f"{self._prefix}{name}"]
+
+    def publish(self, body, *, group=None, deduplication=None, **attributes):
+        """Publish a body, or an event, with these message attributes."""
+        given = {"MessageGroupId": group, "MessageDeduplicationId": deduplication}
+        self._topics.publish(
+            TopicArn=self.output("TopicArn"),
+            Message=body if isinstance(body, str) else json.dumps(body),
+            MessageAttributes=attributes_of(attributes),
+            **{name: value for name, value in given.items() if value is not None},
+        )
+
+    def publish_events(self, events, **attributes):
+        """Publish events at the same time, with their type as an attribute."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(lambda each: self.publish(each, event_type=each["type"], **attributes), events))
+
+    def queue(self, subscriber):
+        """The queue of a subscriber."""
+        return Queue(self.account, self.output(f"{subscriber}QueueUrl"))
+
+    def dead_letters(self, subscriber):
+        """Where those messages are that it could not work."""
+        return Queue(self.account, self.output(f"{subscriber}DeadLetterQueueUrl"))
+
+    def undelivered(self, subscriber):
+        """Where those messages are that could not be delivered to it."""
+        return Queue(self.account, self.output(f"{subscriber}DeliveryDeadLetterQueueUrl"))
+
+    def set_visibility(self, subscriber, seconds):
+        """How long a message that was received stays hidden: the construct chooses minutes, tests have no time."""
+        url = self.output(f"{subscriber}QueueUrl")
+        self.account.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
+
+    def rows(self, table, events):
+        """The rows of these events, by id."""
+        ids = {each["id"] for each in events}
+        pages = self.account.client("dynamodb").get_paginator("scan").paginate(TableName=self.output(table))
+        found = (item for page in pages for item in page["Items"])
+        return {item["id"]["S"]: item for item in found if item["id"]["S"] in ids}
