@@ -43,6 +43,7 @@ snapshots: install ## Write the snapshots of the templates anew: look at the dif
 bench: install ## Print the figures of docs/performance.md
 	@python benchmarks/synth.py
 	@python benchmarks/cold_start.py
+	@python benchmarks/pipeline.py
 
 clean: ## Remove what was installed and built here
 	rm -rf .venv .uv node_modules cdk.out dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .serverless-patterns
