@@ -334,8 +334,12 @@ class S3Processing(Construct):
         let_read(bucket, self._function, below=self._prefix)
         if self._key is not None:
             self._key.grant(self._function, "kms:Decrypt")
-        for name in ("Success", "Failure"):
-            self._outcomes[name] = self._define_outcome(name)
+        self._outcomes["Success"] = self._define_outcome("Success", {"ACTION": "complete"})
+        alert = {"ACTION": "alert", "BUCKET_NAME": self._bucket.bucket_name, "TABLE_NAME": self._table.table_name}
+        self._outcomes["Failure"] = self._define_outcome("Failure", alert)
+        notifier = self._outcomes["Failure"][1]
+        grant(notifier, self._table, "UpdateItem")
+        grant_key_use(self._table.encryption_key, notifier)
         invoke_asynchronously(
             self,
             "Invocation",
@@ -345,7 +349,7 @@ class S3Processing(Construct):
             key=self._key,
         )
 
-    def _define_outcome(self, name: str) -> tuple[WorkQueue, HandlerFunction]:
+    def _define_outcome(self, name: str, settings: Mapping[str, str]) -> tuple[WorkQueue, HandlerFunction]:
         options = WorkerOptions()
         queue = self._work_queue(name, options)
         function = HandlerFunction(
@@ -354,18 +358,11 @@ class S3Processing(Construct):
             handler=Handler.bundled("s3_processing", entry="notifier.handler"),
             description=f"Announces each {name.lower()}",
             timeout=options.timeout_or_default,
-            environment={
-                **options.settings(queue),
-                "ACTION": name.lower(),
-                "TABLE_NAME": self._table.table_name,
-                "TOPIC_ARN": self._topic.topic_arn,
-            },
+            environment={**options.settings(queue), **settings, "TOPIC_ARN": self._topic.topic_arn},
             operations=self._operations,
         )
         consume(self, f"{name}Source", function=function, queue=queue, options=options, operations=self._operations)
         grant_publish(function, self._topic)
-        grant(function, self._table, "UpdateItem")
-        grant_key_use(self._table.encryption_key, function)
         return queue, function
 
 

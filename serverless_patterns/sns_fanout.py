@@ -232,7 +232,7 @@ class SnsFanout(Construct):
         return self._add_endpoint(construct_id, "https", url, Filter(policy=filter_policy, on=filter_on))
 
     def add_alarms(self, alerts: Alerts) -> list[cloudwatch.Alarm]:
-        """Define the alarms of the topic and of each subscriber; subscribers that are added later have none."""
+        """Define the alarms of the topic and of each subscriber; none can be added afterwards."""
         alarms = AlarmSet(self, alerts)
         if self._owns_topic:
             alarms.add_topic("Topic", self._topic)  # that of another pattern has its alarms there

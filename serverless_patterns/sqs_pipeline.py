@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from aws_cdk import Duration, Names
+from aws_cdk import Duration, Names, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -72,6 +72,7 @@ MAX_BODY_BYTES = 256 * 1024
 FIFO_RECEIVES = 1000
 #: Seconds: an order that could not be tried is put off for so long at most.
 LONGEST_POSTPONED = 4 * 24 * 60 * 60
+WHY_FOUR_DAYS = "an order that is put off stays in it, and SQS deletes what is older"
 #: Seconds that orders may be put off before it is critical: customers wait for them.
 POSTPONED_TOO_LONG = 60 * 60
 #: The namespace of the metrics that the bundled handlers write.
@@ -166,7 +167,8 @@ class SqsPipeline(Construct):
         authorization: Default ``Authorization.iam()``: only who was granted may call.
         cors: Which web pages may call. Default: none.
         throttle: Requests per second and burst. Default 100 and 200.
-        queue: Options of the queue that is defined, or a queue of yours with a dead-letter queue.
+        queue: Options of the queue that is defined, or a queue of yours with a dead-letter queue; with the bundled worker, its
+            redrive is best after some receives more than ``worker.max_attempts``.
         dead_letter_queue: That of an imported ``queue``, which does not know its own.
         group_by: A required field of the order: orders with one value are one message group. In a standard queue a group with
             many messages does not keep the others waiting (fair queue); in a FIFO queue each group is worked in order.
@@ -235,7 +237,7 @@ class SqsPipeline(Construct):
 
         self._idempotency_table = self._memory("IdempotencyTable")
         self._circuit_table = self._memory("CircuitTable")
-        self._topic = topic or define_topic(self, "Topic", key=encryption_key)
+        self._topic, self._owns_topic = topic or define_topic(self, "Topic", key=encryption_key), topic is None
         self._secret = payment_secret or self._define_secret()
         self._worker = self._define_worker(resource, handler, circuit_breaker)
         consume(
@@ -345,7 +347,8 @@ class SqsPipeline(Construct):
         alarms.add_queue("Orders", self._queue, self._worker)
         alarms.add_worker("Worker", self._worker, timeout=self._worker_options.timeout_or_default)
         self._add_payment_alarms(alarms)
-        alarms.add_topic("Announcement", self._topic)
+        if self._owns_topic:
+            alarms.add_topic("Announcement", self._topic)  # that of another pattern has its alarms there
         alarms.add_table("Table", self._table, (*INGEST_ACTIONS, *WORKER_ACTIONS))
         alarms.add_table("IdempotencyTable", self._idempotency_table, IDEMPOTENCY_ACTIONS)
         alarms.add_table("CircuitTable", self._circuit_table, CIRCUIT_ACTIONS)
@@ -393,6 +396,12 @@ class SqsPipeline(Construct):
         """How long the result of a charge is remembered: for as long as an order can be put off, wait, and lie dead."""
         return LONGEST_POSTPONED + int(self._queue.retention) + DEAD_LETTER_RETENTION_DAYS * 24 * 60 * 60
 
+    @property
+    def _name(self) -> str:
+        """A name that no other pipeline has, in any account and region."""
+        stack = Stack.of(self)
+        return f"{Names.unique_resource_name(self, max_length=LONGEST_NAME, separator='-')}-{stack.account}-{stack.region}"
+
     def _work_queue(self, queue: sqs.IQueue | QueueOptions | None, dead_letters: sqs.IQueue | None) -> WorkQueue:
         worker = self._worker_options
         if queue is not None and not isinstance(queue, QueueOptions):
@@ -402,6 +411,11 @@ class SqsPipeline(Construct):
         if options.fifo:
             worker.check_fifo()
         waits = self._bundled and options.fifo
+        kept = options.retention
+        check(
+            not waits or kept is None or kept.is_unresolved() or kept.to_seconds() >= LONGEST_POSTPONED,
+            f"retention of a FIFO queue must be at least 4 days for the bundled worker: {WHY_FOUR_DAYS}",
+        )
         return work_queue(
             self,
             "",
@@ -424,7 +438,14 @@ class SqsPipeline(Construct):
                 f"max_receive_count of a FIFO queue must be {FIFO_RECEIVES} for the bundled worker, which puts an order off by "
                 f"receiving it again and counts its tries itself, got {receives:g}",
             )
+            check(
+                not self._bundled or found.retention >= LONGEST_POSTPONED,
+                f"retention of a FIFO queue must be at least 4 days for the bundled worker: {WHY_FOUR_DAYS}; "
+                f"got {found.retention:g} s",
+            )
             check_deduplication(queue, wanted=self._direct)
+            if self._bundled:
+                return dataclasses.replace(found, max_receive_count=FIFO_RECEIVES)
         return found
 
     def _define_ingest(self, resource: str, cors: Cors | None) -> HandlerFunction:
@@ -500,7 +521,7 @@ class SqsPipeline(Construct):
                 **self._worker_options.settings(self._queue),
                 "RESOURCE": resource,
                 # Two pipelines may share an account of the payment API, and a topic: their orders are not the same orders.
-                "PIPELINE": Names.unique_resource_name(self, max_length=LONGEST_NAME, separator="-"),
+                "PIPELINE": self._name,
                 "TABLE_NAME": self._table.table_name,
                 "IDEMPOTENCY_TABLE_NAME": self._idempotency_table.table_name,
                 "IDEMPOTENCY_TTL_SECONDS": str(self._idempotency_seconds),

@@ -121,6 +121,36 @@ def test_every_statement_names_exact_actions_on_exact_resources(template):
                 assert '"*"' not in json.dumps(statement["Resource"])
 
 
+@EVERYWHERE
+@PATTERNS
+def test_only_a_function_that_sends_to_the_queue_that_it_consumes_is_allowed_to_loop(template):
+    """Lambda stops what looks like a loop: for this one, that would drop messages; for all others it is a safeguard."""
+    functions = resources(template, "AWS::Lambda::Function")
+    allowed = {name for name, each in functions.items() if each["Properties"].get("RecursiveLoop") == "Allow"}
+    assert allowed == {name for name in functions if sources(template, name) & destinations(template, name)}
+    assert {each["Properties"].get("RecursiveLoop") for each in functions.values()} <= {"Allow", None}
+
+
+def sources(template, function):
+    """The queues that a function consumes."""
+    mappings = [each["Properties"] for each in resources(template, "AWS::Lambda::EventSourceMapping").values()]
+    return {each["EventSourceArn"]["Fn::GetAtt"][0] for each in mappings if each["FunctionName"] == {"Ref": function}}
+
+
+def destinations(template, function):
+    """The queues that a function may send to."""
+    role = template["Resources"][function]["Properties"]["Role"]["Fn::GetAtt"][0]
+    policies = [each["Properties"] for each in resources(template, "AWS::IAM::Policy").values()]
+    statements = [
+        statement
+        for policy in policies
+        if {"Ref": role} in policy["Roles"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "sqs:SendMessage" in statement["Action"]
+    ]
+    return set(re.findall(r'"Fn::GetAtt": \["(\w+)"', json.dumps([statement["Resource"] for statement in statements])))
+
+
 # --- what an environment decides
 
 
@@ -147,11 +177,15 @@ def test_data_is_kept_in_prod_and_goes_with_the_stack_elsewhere(template, enviro
 
 @EVERYWHERE
 @PATTERNS
-def test_tables_are_backed_up_as_the_environment_says(template, environment):
+def test_tables_that_are_kept_are_backed_up_as_the_environment_says_and_others_never(template, environment, entry):
     days = {LOCAL: None, DEV: None, STAGING: 7, PROD: 35}[environment]
-    for table in resources(template, "AWS::DynamoDB::GlobalTable").values():
+    kept = {name for name, found in stateful(entry).items() if found["kept in prod"]}
+    for name, table in resources(template, "AWS::DynamoDB::GlobalTable").items():
         (replica,) = table["Properties"]["Replicas"]
-        assert replica["PointInTimeRecoverySpecification"].get("RecoveryPeriodInDays") == days
+        recovery = replica["PointInTimeRecoverySpecification"]
+        backed_up = name in kept and days is not None
+        assert recovery["PointInTimeRecoveryEnabled"] is backed_up, name
+        assert recovery.get("RecoveryPeriodInDays") == (days if backed_up else None), name
 
 
 @EVERYWHERE
@@ -237,6 +271,8 @@ def test_stacks_go_to_the_account_and_region_of_their_environment():
     assert {stack.node.id: stack.environment for stack in stacks} == {
         "prod-alerts": "aws://123456789012/eu-central-1",
         "prod-api-crud": "aws://123456789012/eu-central-1",
+        "prod-sqs-pipeline": "aws://123456789012/eu-central-1",
+        "prod-sns-fanout": "aws://123456789012/eu-central-1",
     }
     assert all(stack.termination_protection for stack in stacks)
 
@@ -244,7 +280,8 @@ def test_stacks_go_to_the_account_and_region_of_their_environment():
 def test_the_app_is_that_of_dev_unless_told():
     app = new_app()
     repository_app.define(app)
-    assert [child.node.id for child in app.node.children if isinstance(child, cdk.Stack)] == ["dev-api-crud"]
+    found = [child.node.id for child in app.node.children if isinstance(child, cdk.Stack)]
+    assert found == ["dev-api-crud", "dev-sqs-pipeline", "dev-sns-fanout"]
 
 
 def test_a_users_tags_are_added():

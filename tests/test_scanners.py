@@ -20,15 +20,25 @@ REASONS = {
     "CloudWatchLogGroupEncrypted": "log groups are encrypted by CloudWatch Logs; they hold no bodies, headers or tokens",
     "IAM5[Resource::*]": "X-Ray has no resources to name: xray:PutTraceSegments and PutTelemetryRecords only",
     "IAMNoInlinePolicy": "a policy belongs to one role of one function: sharing it would widen it",
-    "LambdaConcurrency": "reserved concurrency throttles what it does not protect: the API's throttle is the limit",
-    "LambdaDLQ": "the function answers an API: a failure is the caller's answer, there is no event to keep",
-    "LambdaInsideVPC": "the function reaches AWS's public endpoints only: a VPC would add a NAT gateway and protect nothing",
+    "LambdaConcurrency": "reserved concurrency throttles, and burns tries of messages: an API's throttle and the most batches "
+    "that the poller of a queue starts at once are the limits",
+    "LambdaDLQ": "a function behind an API answers with its failure; a queue keeps what its worker could not do; an event of "
+    "SNS goes to a destination on failure, which keeps the reason too",
+    "LambdaEventSourceMappingDestination": "destinations are for streams: a queue has its dead-letter queue",
+    "LambdaInsideVPC": "functions reach public endpoints only: a VPC would add a NAT gateway and protect nothing",
     "CloudWatchAlarmAction": "the alarms of local and dev notify nobody on purpose: nobody is on call for them",
     "COG4": "authorization is IAM by default, or a token of the issuer that the user names",
     "APIG3": "WAF is the account's choice and has a price for each rule: the exposed API takes a web ACL",
     "APIGWAssociatedWithWAF": "the same",
     "APIGWCacheEnabledAndEncrypted": "no cache: an answer that depends on the caller must not be cached",
-    "APIGWSSLEnabled": "client certificates authenticate API Gateway to HTTP back ends: this one is a function",
+    "APIGWSSLEnabled": "client certificates authenticate API Gateway to HTTP back ends: these are functions and SQS",
+    "SMG4": "the key is a payment provider's: there is no function that could rotate it there; a new one is put by hand",
+    "SecretsManagerRotationEnabled": "the same",
+    "SecretsManagerUsingKMSKey": "Secrets Manager encrypts with a key of AWS's; encryption_key= takes a customer managed one",
+    "SNSEncryptedKMS": "SNS encrypts its disks; encryption_key= adds a customer managed key; with the AWS managed one "
+    "services could not publish, and would not say so",
+    "SQS3": "these are dead-letter queues, of a subscription or a function: the rule knows those of queues only",
+    "SQSRedrivePolicy": "dead-letter queues have no dead-letter queue",
 }
 #: Code of cfn-lint -> why it does not apply.
 CFN_LINT_REASONS = {"W3005": "CDK writes DependsOn on the role beside the role's ARN: redundant, and not ours to change"}

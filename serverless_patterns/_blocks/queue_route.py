@@ -34,7 +34,7 @@ def queue_route(scope: Construct, *, queue: WorkQueue, id_field: str, group_by: 
     Args:
         scope: The pattern.
         queue: The queue.
-        id_field: The field of the body that identifies it: the deduplication id in a FIFO queue.
+        id_field: The field of the body that identifies it: the message group in a FIFO queue without another one.
         group_by: The field of the body that is the message group. Default: none, or the id in a FIFO queue.
         cors: Which web pages may read the answers.
     """

@@ -95,7 +95,7 @@ class Prepared:
         outputs: What a stack shows, without the name of the subscriber.
         table: The table that it writes to.
         operations: What it does there, as DynamoDB's metrics call it.
-        topic: The topic that it publishes to.
+        topic: The topic that was defined for it.
     """
 
     handler: Handler
@@ -136,7 +136,7 @@ def prepare(scope: Construct, action: Action, *, key: kms.IKey | None, operation
                 environment={"ACTION": "notification", "NOTIFICATION_TOPIC_ARN": topic.topic_arn},
                 grant=lambda function: grant_publish(function, topic),
                 outputs={"TopicArn": topic.topic_arn},
-                topic=topic,
+                topic=topic if action.topic is None else None,
             )
 
 

@@ -108,16 +108,17 @@ def allow_invocation(
 
 
 def allow_key(key: kms.IKey, topic: sns.ITopic) -> None:
-    """Let the topics of this account and region encrypt what they put into queues that have this key.
+    """Let the topics of this topic's account and region encrypt what they put into queues that have this key.
 
     It names no topic: a topic has this key itself, and CloudFormation takes no circles.
     https://docs.aws.amazon.com/sns/latest/dg/sns-enable-encryption-for-topic-sqs-queue-subscriptions.html
     """
+    topics = Stack.of(topic).format_arn(service="sns", resource="*", account=topic.env.account, region=topic.env.region)
     key.add_to_resource_policy(
         iam.PolicyStatement(
             principals=[iam.ServicePrincipal("sns.amazonaws.com")],
             actions=["kms:Decrypt", "kms:GenerateDataKey"],
             resources=["*"],
-            conditions={"ArnLike": {"aws:SourceArn": Stack.of(topic).format_arn(service="sns", resource="*")}},
+            conditions={"ArnLike": {"aws:SourceArn": topics}},
         )
     )

@@ -313,13 +313,30 @@ def test_a_function_may_only_write_its_own_logs_and_traces(stack):
 
 
 @pytest.mark.parametrize(
-    ("level", "rate", "emitted"), [("INFO", 0, "INFO"), ("INFO", 0.01, "DEBUG"), ("DEBUG", 0, "DEBUG"), ("WARNING", 0, "WARN")]
+    ("level", "rate", "emitted"),
+    [
+        ("INFO", 0, "INFO"),
+        ("INFO", 0.01, "DEBUG"),
+        ("ERROR", 0.01, "DEBUG"),
+        ("DEBUG", 0, "DEBUG"),
+        # The metrics of a handler are lines of the log that count as INFO.
+        ("WARNING", 0, "INFO"),
+        ("ERROR", 0, "INFO"),
+    ],
 )
-def test_lambda_lets_debug_through_only_where_it_is_sampled_or_wanted(stack, level, rate, emitted):
+def test_lambda_lets_metrics_through_always_and_debug_only_where_it_is_sampled_or_wanted(stack, level, rate, emitted):
     _function(stack, Handler.bundled("api_crud"), log_level=level, debug_sample_rate=rate)
     (function,) = resources(template_of(stack), "AWS::Lambda::Function").values()
     assert function["Properties"]["LoggingConfig"]["ApplicationLogLevel"] == emitted
     assert function["Properties"]["Environment"]["Variables"]["LOG_LEVEL"] == level
+
+
+@pytest.mark.parametrize(("level", "emitted"), [("DEBUG", "DEBUG"), ("INFO", "INFO"), ("WARNING", "WARN"), ("ERROR", "ERROR")])
+def test_code_of_ones_own_has_the_level_that_the_operations_say(stack, level, emitted):
+    code = lambda_.Code.from_inline("def handler(event, context): ...")
+    _function(stack, Handler(code, "index.handler"), log_level=level, debug_sample_rate=0)
+    (function,) = resources(template_of(stack), "AWS::Lambda::Function").values()
+    assert function["Properties"]["LoggingConfig"]["ApplicationLogLevel"] == emitted
 
 
 def test_the_packing_constants_name_the_same_python_as_the_runtime():

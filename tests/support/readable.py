@@ -1,0 +1,77 @@
+"""Templates as tests read them: constructs by their paths instead of logical ids and intrinsic functions."""
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+
+from tests.support.synthesis import resources, template_of
+
+
+def readable(stack: cdk.Stack, node: Any) -> Any:
+    """A part of the template in which each reference is the path of its construct, and each join is one text."""
+    paths = {
+        stack.resolve(each.logical_id): each.node.path.removeprefix(f"{stack.node.path}/").removesuffix("/Resource")
+        for each in stack.node.find_all()
+        if isinstance(each, cdk.CfnElement)
+    }
+
+    def read(part: Any) -> Any:
+        match part:
+            case {"Ref": name, **others} if not others:
+                return paths.get(name, name)
+            case {"Fn::GetAtt": [name, _], **others} if not others:
+                return paths[name]
+            case {"Fn::Join": [separator, parts], **others} if not others:
+                return separator.join(map(read, parts))
+            case dict():
+                return {key: read(value) for key, value in part.items()}
+            case list():
+                return [read(each) for each in part]
+        return part
+
+    return read(node)
+
+
+def properties_at(stack: cdk.Stack, path: str) -> dict[str, Any]:
+    """The properties of the construct at this path, below the stack."""
+    construct: Any = stack
+    for name in path.split("/"):
+        construct = construct.node.find_child(name)
+    element = construct if isinstance(construct, cdk.CfnElement) else construct.node.default_child
+    resource = template_of(stack)["Resources"][stack.get_logical_id(element)]
+    return readable(stack, resource.get("Properties", {}))
+
+
+def permissions(stack: cdk.Stack, role: str) -> dict[str, list[str]]:
+    """What the role at this path may do: path or ARN of a resource -> actions. All of it is allowed without a condition."""
+    found: dict[str, list[str]] = {}
+    for policy in resources(template_of(stack), "AWS::IAM::Policy").values():
+        properties = readable(stack, policy["Properties"])
+        if properties["Roles"] != [role]:
+            continue
+        for statement in properties["PolicyDocument"]["Statement"]:
+            assert statement.keys() == {"Action", "Effect", "Resource"}
+            assert statement["Effect"] == "Allow"
+            actions, places = (
+                value if isinstance(value, list) else [value] for value in (statement["Action"], statement["Resource"])
+            )
+            for place in places:
+                found[place] = sorted({*found.get(place, []), *actions})
+    return found
+
+
+def alarms(stack: cdk.Stack) -> dict[str, dict[str, Any]]:
+    """Name of the alarm -> its properties, with ``tier`` and ``metric`` (name of the metric, or the expression) beside them."""
+    found = {}
+    template = template_of(stack)
+    for each in stack.node.find_all():
+        if isinstance(each, cloudwatch.CfnAlarm):
+            properties = readable(stack, template["Resources"][stack.get_logical_id(each)]["Properties"])
+            expression = [metric["Expression"] for metric in properties.get("Metrics", []) if "Expression" in metric]
+            found[each.node.path.split("/Alarms/")[1].removesuffix("/Resource")] = properties | {
+                "tier": properties["AlarmDescription"].split("]")[0].removeprefix("["),
+                "metric": properties.get("MetricName") or expression[0],
+                "watched": {each["Name"]: each["Value"] for each in properties.get("Dimensions", [])},
+            }
+    return found
