@@ -215,13 +215,16 @@ def test_each_pipeline_has_a_name_of_its_own():
     for scope, construct_id in ((one, "Orders"), (one, "Jobs"), (other, "Orders"), (long, "Orders"), (long, "Jobs")):
         orders(scope, construct_id)
     found = [
-        each["Properties"]["Environment"]["Variables"]["PIPELINE"]
+        json.dumps(each["Properties"]["Environment"]["Variables"]["PIPELINE"])
         for stack in (one, other)
         for each in resources(template_of(stack), "AWS::Lambda::Function").values()
         if "PIPELINE" in each["Properties"]["Environment"]["Variables"]
     ]
     assert len(found) == len(set(found)) == 5
-    assert all(re.fullmatch(r"[A-Za-z0-9-]{1,64}", name) for name in found)
+    names = [json.loads(name)["Fn::Join"][1] for name in found]
+    assert all(re.fullmatch(r"[A-Za-z0-9-]{1,65}", name) for name, *_ in names)
+    # Neither have those of another account or region.
+    assert all(where == [{"Ref": "AWS::AccountId"}, "-", {"Ref": "AWS::Region"}] for _, *where in names)
 
 
 def test_two_instances_live_in_one_stack(stack):

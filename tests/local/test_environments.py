@@ -3,6 +3,7 @@
 import pytest
 
 from serverless_patterns import DEV, LOCAL, PROD, STAGING
+from serverless_patterns.catalog import CATALOG
 from serverless_patterns.errors import LocalRunError
 from serverless_patterns.local.account import Account
 from serverless_patterns.local.cdk_cli import App, CdkCli
@@ -26,10 +27,15 @@ def deployed(emulator, environment):
     return cli, str(assembly.folder), {name for name in Account(emulator.url).stack_names() if name != "CDKToolkit"}
 
 
+def stacks_of(environment):
+    patterns = {f"{environment.name}-{entry.name.replace('_', '-')}" for entry in CATALOG}
+    return patterns | ({f"{environment.name}-alerts"} if environment.alarm_actions else set())
+
+
 @pytest.mark.parametrize("environment", [LOCAL, DEV, STAGING], ids=lambda environment: environment.name)
 def test_an_environment_is_deployed_without_a_difference_and_destroyed(own_emulator, environment):
     cli, assembly, stacks = deployed(own_emulator, environment)
-    assert stacks == {f"{environment.name}-api-crud"} | ({f"{environment.name}-alerts"} if environment.alarm_actions else set())
+    assert stacks == stacks_of(environment)
     cli.run("diff", "--app", assembly, "--fail", on_line=lambda _: None)
     cli.run("destroy", "--app", assembly, "--all", "--force", on_line=lambda _: None)
     assert Account(own_emulator.url).stack_names() == {"CDKToolkit"}
@@ -37,7 +43,7 @@ def test_an_environment_is_deployed_without_a_difference_and_destroyed(own_emula
 
 def test_prod_is_deployed_and_refuses_to_be_destroyed(own_emulator):
     cli, assembly, stacks = deployed(own_emulator, PROD)
-    assert stacks == {"prod-alerts", "prod-api-crud"}
+    assert stacks == stacks_of(PROD)
     with pytest.raises(LocalRunError, match=r"(?i)termination ?protection"):
         cli.run("destroy", "--app", assembly, "--all", "--force", on_line=lambda _: None)
     assert stacks <= Account(own_emulator.url).stack_names()
