@@ -30,9 +30,11 @@ CLIENT_CONFIG = Config(
 #: Error codes of calls that would work later:
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+#: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 _PASSING = frozenset(
     {
         "InternalServerError",
+        "KMSThrottling",
         "KMS.ThrottlingException",
         "KmsThrottled",
         "ProvisionedThroughputExceeded",
@@ -40,6 +42,8 @@ _PASSING = frozenset(
         "RequestLimitExceeded",
         "RequestThrottled",
         "ServiceUnavailable",
+        "Throttled",
+        "ThrottledException",
         "Throttling",
         "ThrottlingError",
         "ThrottlingException",

@@ -54,13 +54,15 @@ class HandlerError(Exception):
         detail: What went wrong and how to mend it, in words for the client.
         faults: What is wrong with the document that was sent, field by field; the first hundred are kept.
         retry_after: Seconds after which another try makes sense.
+        hint: What whoever runs this can do about it: for the log, and not for the client.
     """
 
-    def __init__(self, detail: str, *, faults: Iterable[Fault] = (), retry_after: int | None = None) -> None:
+    def __init__(self, detail: str, *, faults: Iterable[Fault] = (), retry_after: int | None = None, hint: str = "") -> None:
         super().__init__(detail)
         self.detail = detail
         self.faults = tuple(faults)[:MOST_FAULTS]
         self.retry_after = retry_after
+        self.hint = hint
 
 
 class InvalidError(HandlerError):

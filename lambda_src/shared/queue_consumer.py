@@ -41,6 +41,15 @@ MOST_REASON_CHARACTERS = 1000
 _LONGEST_DELAY_SECONDS = 900  # also what SQS allows for a message that is sent
 _LONGEST_RETRY_AFTER_SECONDS = 3600  # another's wish: it may be wrong by any factor
 _LONGEST_POSTPONED_SECONDS = 4 * 86_400  # each copy is a new message for SQS, whose own retention never ends it
+_FIFO_SECONDS = _LONGEST_POSTPONED_SECONDS - 3600  # a message that stays is deleted by SQS after four days, without a word
+
+#: A message of a FIFO queue can only be received again. After 1000 times SQS moves it, without a reason: with waits of 15
+#: minutes from here on, four days are over first.
+_FREE_RECEIVES = 400
+
+_FIRST_GROWING_SECONDS = 30
+_MOST_REMEMBERED = 10_000
+_MILLISECONDS = re.compile(r"[0-9]{1,15}")
 _UNSENDABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]")
 
 _HOPELESS = (InvalidError, TooLargeError, UnsupportedFormatError)
@@ -52,11 +61,15 @@ class PostponedError(HandlerError):
     Args:
         detail: Why.
         delay: Seconds until it comes again.
+        grows: Whether it comes again after 30 s at first, and then the later the longer it has been waiting: for what may
+            last until somebody mends it. The ``delay`` is what it takes at least.
+        hint: What whoever runs this can do about it: for the log.
     """
 
-    def __init__(self, detail: str, *, delay: int = 0) -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str, *, delay: int = 0, grows: bool = False, hint: str = "") -> None:
+        super().__init__(detail, hint=hint)
         self.delay = delay
+        self.grows = grows
 
 
 class GivenUpError(HandlerError):
@@ -145,18 +158,22 @@ class Message:
         system = record["attributes"]
         sendable = {name: _sendable(value) for name, value in record.get("messageAttributes", {}).items()}
         texts = {name: value["StringValue"] for name, value in sendable.items() if "StringValue" in value}
-        first_sent = texts.get(FIRST_SENT, "")
         return cls(
             id=record["messageId"],
             body=record["body"],
             receipt_handle=record["receiptHandle"],
             receive_count=int(system["ApproximateReceiveCount"]),
-            sent_at=int(first_sent if first_sent.isdecimal() else system["SentTimestamp"]),
+            sent_at=_sent_at(texts.get(FIRST_SENT, ""), int(system["SentTimestamp"])),
             group=system.get("MessageGroupId"),
             is_fifo=record.get("eventSourceARN", "").endswith(".fifo"),
             attributes=texts,
             sendable_attributes=sendable,
         )
+
+
+def _sent_at(first: str, now: int) -> int:
+    """When a message was sent first, as it says itself; whoever may send can say anything."""
+    return min(int(first), now) if _MILLISECONDS.fullmatch(first) else now
 
 
 def _sendable(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,8 +205,31 @@ class Chance:
     now: Callable[[], float] = time.time
 
 
+class _Waits:
+    """How often messages of a FIFO queue were received and not tried: SQS counts that like tries.
+
+    It is known of what this execution environment saw, and only as long as it lives.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def add(self, message: Message) -> None:
+        """This time, the message was not tried."""
+        self._counts[message.id] = self._counts.pop(message.id, 0) + 1
+        if len(self._counts) > _MOST_REMEMBERED:
+            del self._counts[next(iter(self._counts))]
+
+    def tries(self, message: Message) -> int:
+        """How often the message was tried, this time included."""
+        return max(1, message.receive_count - self._counts.get(message.id, 0))
+
+
 class QueueConsumer:
     """Works the messages of a queue, one after the other, and reports those that must come again.
+
+    In a FIFO queue the messages of a group wait behind the one that fails, and are received with it. So a message is given up
+    for the number of its receipts only when it came first of its group: one that came behind another was not tried before.
 
     Args:
         settings: The queue.
@@ -214,6 +254,7 @@ class QueueConsumer:
         self._on_dead_letter = on_dead_letter
         self._client: SqsClient = client or boto3.client("sqs", config=aws.CLIENT_CONFIG)
         self._chance = chance
+        self._waits = _Waits()
 
     def __call__(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         """Work the messages of this event: the answer names those that come again."""
@@ -222,83 +263,105 @@ class QueueConsumer:
         )
         processor.raise_on_entire_batch_failure = False  # an exception would say nothing about those that are done
         untried = {record["messageId"]: Message.from_record(record) for record in event["Records"]}
+        first = {message.group: message.id for message in reversed(untried.values())}
         waits: dict[str | None, int] = {}
 
         def settle(record: SQSRecord) -> None:
             message = untried.pop(record.message_id)
-            wait = self._settled(message, context)
+            wait = self._settled(message, context, is_first=message.id == first[message.group])
             if wait is not None:
                 waits[message.group] = wait
                 raise _ComesAgainError
 
         answer: dict[str, Any] = dict(process_partial_response(event, settle, processor))
         for message in untried.values():  # of a FIFO queue: another one of the group comes again, and these must come after it
+            self._waits.add(message)
             self._hide(message, waits[message.group])
         return answer
 
-    def _settled(self, message: Message, context: LambdaContext) -> int | None:
+    def _settled(self, message: Message, context: LambdaContext, *, is_first: bool) -> int | None:
         """Work the message, and see to it if that fails: the seconds until it comes again, or ``None`` if it need not."""
         try:
-            return self._worked(message, context)
+            return self._worked(message, context, is_first=is_first)
         except Exception as error:  # noqa: BLE001  whatever it is, the other messages of the batch must not suffer
             # SQS still has the message: it comes again after its visibility timeout, and is moved by SQS itself in the end.
             logger.exception("message not settled", exc_info=error, message_id=message.id)
             return 0
 
-    def _worked(self, message: Message, context: LambdaContext) -> int | None:
+    def _worked(self, message: Message, context: LambdaContext, *, is_first: bool) -> int | None:
         try:
             self._work(message, context)
         except PostponedError as error:
             return self._postponed(message, error, context)
         except (*_HOPELESS, GivenUpError) as error:
+            _tell_unexpected(_root(error), message)
             return self._given_up(message, error)
         except Exception as error:  # noqa: BLE001  a fault in the code of one message is no reason to lose it
-            return self._failed(message, error)
+            return self._failed(message, error, is_first=is_first)
         _log("done", message)
         return None
 
     def _postponed(self, message: Message, error: PostponedError, context: LambdaContext) -> int | None:
-        age = self._chance.now() - message.sent_at / 1000
-        if age > _LONGEST_POSTPONED_SECONDS or (message.is_fifo and message.receive_count >= self._settings.max_receive_count):
+        age = self._age(message)
+        metrics.seconds("PostponedSeconds", round(age))
+        if self._is_too_old(message):
             msg = f"It was postponed for {round(age)} seconds, the last time because: {error.detail}"
-            return self._given_up(message, GivenUpError(msg))
-        delay = min(error.delay, _LONGEST_DELAY_SECONDS)
-        _log("postponed", message, reason=_loggable(error), delay=delay)
+            return self._given_up(message, GivenUpError(msg, hint=error.hint))
+        delay = self._postponement(message, error)
+        _log("postponed", message, delay=delay, **_words_of(error))
         if message.is_fifo:
+            self._waits.add(message)
             return self._hide(message, delay)
         if context.get_remaining_time_in_millis() < aws.LONGEST_CALL_SECONDS * 1000:
             return 0  # a copy that is sent while the function is ended would be one too many
-        self._client.send_message(QueueUrl=self._settings.url, DelaySeconds=delay, **_copy_of(message))
+        since = _texts(FirstSentTimestamp=str(message.sent_at))
+        self._client.send_message(QueueUrl=self._settings.url, DelaySeconds=delay, **_copy_of(message, since))
         return None
+
+    def _age(self, message: Message) -> float:
+        return max(0.0, self._chance.now() - message.sent_at / 1000)
+
+    def _is_too_old(self, message: Message) -> bool:
+        return self._age(message) > (_FIFO_SECONDS if message.is_fifo else _LONGEST_POSTPONED_SECONDS)
+
+    def _postponement(self, message: Message, error: PostponedError) -> int:
+        """The seconds until a postponed message comes again; those that wait for the same do not come all at once."""
+        if message.is_fifo and message.receive_count > _FREE_RECEIVES:
+            return _LONGEST_DELAY_SECONDS
+        if not error.grows:
+            return min(error.delay, _LONGEST_DELAY_SECONDS)
+        least = max(_FIRST_GROWING_SECONDS, error.delay, self._age(message) / 4)
+        return min(_LONGEST_DELAY_SECONDS, math.ceil(least * (1 + self._chance.share() / 2)))
 
     def _given_up(self, message: Message, error: Exception) -> int | None:
         """Keep the message with its reason. Only then it is done; a copy too many is harmless, one too few is a loss."""
         reason = reason_of(error)
         attributes = _texts(
-            Reason=reason,
+            Reason=f"{reason} {_hint_of(error)}".strip()[:MOST_REASON_CHARACTERS],
             Error=type(_root(error)).__name__,
             SourceMessageId=message.id,
             ReceiveCount=str(message.receive_count),
             FailedAt=datetime.fromtimestamp(self._chance.now(), UTC).isoformat(timespec="milliseconds"),
         )
         self._client.send_message(QueueUrl=self._settings.dead_letter_url, **_copy_of(message, attributes))
-        _log("dead-lettered", message, reason=_loggable(error))
+        _log("dead-lettered", message, **_words_of(error))
         self._on_dead_letter(message, reason)
         return None
 
-    def _failed(self, message: Message, error: Exception) -> int | None:
-        if not (isinstance(error, HandlerError) or aws.passes(error)):
-            logger.exception("unexpected error", exc_info=error, message_id=message.id)
-            metrics.count("UnexpectedErrors")
-        if message.receive_count >= self._settings.max_receive_count:
+    def _failed(self, message: Message, error: Exception, *, is_first: bool) -> int | None:
+        _tell_unexpected(error, message)
+        tries = self._waits.tries(message)
+        if (is_first or not message.is_fifo) and tries >= self._settings.max_receive_count:
             return self._given_up(message, error)
-        delay = max(self._growing(message.receive_count), _wished(error))
-        _log("comes again", message, reason=_loggable(error), delay=delay)
+        if message.is_fifo and self._is_too_old(message):
+            return self._given_up(message, error)
+        delay = max(self._growing(tries), _wished(error))
+        _log("comes again", message, delay=delay, **_words_of(error))
         return self._hide(message, delay)
 
-    def _growing(self, receive_count: int) -> int:
+    def _growing(self, tries: int) -> int:
         """Twice as long as the last time, at most 15 minutes, and up to half less: what failed together comes apart."""
-        factor: int = 2 ** min(receive_count - 1, 10)
+        factor: int = 2 ** min(tries - 1, 10)
         longest = min(_LONGEST_DELAY_SECONDS, self._settings.retry_delay_seconds * factor)
         return math.ceil(longest * (1 + self._chance.share()) / 2)
 
@@ -317,13 +380,26 @@ def _log(result: str, message: Message, **more: object) -> None:
     logger.info("message", extra={"result": result, "message_id": message.id, "receive_count": message.receive_count, **more})
 
 
-def _loggable(error: Exception) -> str:
-    """The reason without its faults, which name fields: a sender may have put anything into a name."""
-    return error.detail if isinstance(error, HandlerError) else reason_of(error)
+def _words_of(error: Exception) -> dict[str, str]:
+    """What the log has of an error: not its faults, which name fields; a sender may have put anything into a name."""
+    words = {"reason": error.detail if isinstance(error, HandlerError) else reason_of(error)}
+    return words | ({"hint": hint} if (hint := _hint_of(error)) else {})
 
 
-def _root(error: Exception) -> BaseException:
-    return error.__cause__ or error if isinstance(error, GivenUpError) else error
+def _hint_of(error: Exception) -> str:
+    return error.hint if isinstance(error, HandlerError) else ""
+
+
+def _root(error: Exception) -> Exception:
+    """What a message is given up for."""
+    cause = error.__cause__ if isinstance(error, GivenUpError) else None
+    return cause if isinstance(cause, Exception) else error
+
+
+def _tell_unexpected(error: Exception, message: Message) -> None:
+    if not (isinstance(error, HandlerError) or aws.passes(error)):
+        logger.exception("unexpected error", exc_info=error, message_id=message.id)
+        metrics.count("UnexpectedErrors")
 
 
 def _wished(error: Exception) -> int:
@@ -331,10 +407,13 @@ def _wished(error: Exception) -> int:
     return min(wish or 0, _LONGEST_RETRY_AFTER_SECONDS)
 
 
-def _copy_of(message: Message, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The message as it is sent once more: what is added comes before its own attributes where there is no room for all."""
-    first = {**(more or {}), **_texts(FirstSentTimestamp=str(message.sent_at))}
-    attributes = first | {name: value for name, value in message.sendable_attributes.items() if name not in first}
+def _copy_of(message: Message, more: Mapping[str, Any]) -> dict[str, Any]:
+    """The message as it is sent once more: what is added comes before its own attributes where there is no room for all.
+
+    When it was sent first is only for copies of one life: a message that comes back from the dead-letter queue begins anew.
+    """
+    own = {name: value for name, value in message.sendable_attributes.items() if name not in {*more, FIRST_SENT}}
+    attributes = {**more, **own}
     copy: dict[str, Any] = {
         "MessageBody": message.body,
         "MessageAttributes": dict(list(attributes.items())[:MOST_ATTRIBUTES]),

@@ -31,8 +31,8 @@ from shared import aws, metrics
 from shared.errors import UnavailableError
 from shared.observability import logger
 from shared.queue_consumer import PostponedError
+from sqs_pipeline.failures import HeldUpError, PaymentDownError
 from sqs_pipeline.models import Charge, Outcome, WorkerSettings
-from sqs_pipeline.payment import PaymentDownError
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -47,8 +47,9 @@ _MOST_SECONDS = 20.0
 #: With less time a charge is not begun.
 _LEAST_SECONDS = 2.0
 
-#: What is kept of the function's time for the writes that come after a charge.
-_RESERVED_SECONDS = 5.0
+#: What is kept of the function's time for what comes after a charge: a second for what is written, and a call in full that
+#: sends a copy of a message which has to wait.
+RESERVED_SECONDS = aws.LONGEST_CALL_SECONDS + 1
 
 
 class GuardedCharges:
@@ -81,6 +82,7 @@ class GuardedCharges:
             handled_exceptions=PaymentDownError,
         )
         self._circuit.configure(self._circuit_config, _NAME)
+        self._has_opened = False
 
     def closed_for(self) -> int | None:
         """The seconds until a charge makes sense; ``None`` if one does now. A table that cannot be read does not hold it up."""
@@ -93,14 +95,20 @@ class GuardedCharges:
         """Charge, or say what came of it earlier.
 
         Raises:
-            PostponedError: The circuit is open, too little time is left, or another worker is at it.
+            PostponedError: The circuit is open, too little time is left, another worker is at it, or the charge is held up.
             UnavailableError: It is not known what came of it, or it was charged and that could not be kept.
         """
+        self._has_opened = False
         try:
             return Outcome.from_dict(self._once(context)(key=charge.key, charge=charge))
         except CircuitBreakerOpenError as error:
             msg = "The payment API is down."
             raise PostponedError(msg, delay=self._wait(error.circuit.opened_at if error.circuit else None)) from error
+        except PaymentDownError as error:
+            if self._is_closed():
+                raise  # the payment API works for others: it may be the order that it fails for
+            delay = max(self._wait(int(time.time())), error.retry_after or 0)
+            raise HeldUpError(error.detail, delay=delay, in_doubt=True, hint=error.hint) from error
         except IdempotencyAlreadyInProgressError as error:
             msg = "Another worker is at it, or was when it ended."
             raise PostponedError(msg, delay=self._settings.queue.retry_delay_seconds) from error
@@ -113,9 +121,7 @@ class GuardedCharges:
     def _once(self, context: LambdaContext) -> Callable[..., dict[str, str]]:
         """Charges, unless this order was charged; it fails at once while the circuit is open."""
 
-        @circuit_breaker(
-            name=_NAME, persistence_store=self._circuit, config=self._circuit_config, on_transition=_tell_transition
-        )
+        @circuit_breaker(name=_NAME, persistence_store=self._circuit, config=self._circuit_config, on_transition=self._tell)
         def guarded(charge: Charge) -> dict[str, str]:
             return self._charge(charge, _seconds(context)).as_dict()
 
@@ -133,6 +139,16 @@ class GuardedCharges:
         )
         return decorated
 
+    def _tell(self, transition: CircuitTransition) -> None:
+        logger.warning("circuit", extra={"from_state": str(transition.from_state), "to_state": str(transition.to_state)})
+        if transition.to_state is CircuitState.OPEN:
+            self._has_opened = True
+            metrics.count("CircuitOpened")
+
+    def _is_closed(self) -> bool:
+        """Whether the circuit is closed after a failure. It may have opened here without that being kept, or elsewhere."""
+        return not self._has_opened and self._circuit.get_state(_NAME).state is CircuitState.CLOSED
+
     def _rest(self, opened_at: int | None) -> float:
         return (opened_at or 0) + self._settings.circuit_recovery_seconds - time.time()
 
@@ -144,14 +160,8 @@ class GuardedCharges:
 
 def _seconds(context: LambdaContext) -> float:
     """The time for a charge, asked for when it begins: the calls before it may have taken theirs."""
-    seconds = min(_MOST_SECONDS, context.get_remaining_time_in_millis() / 1000 - _RESERVED_SECONDS)
+    seconds = min(_MOST_SECONDS, context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS)
     if seconds < _LEAST_SECONDS:
         msg = "There was not enough time left for it."
         raise PostponedError(msg)
     return seconds
-
-
-def _tell_transition(transition: CircuitTransition) -> None:
-    logger.warning("circuit", extra={"from_state": str(transition.from_state), "to_state": str(transition.to_state)})
-    if transition.to_state is CircuitState.OPEN:
-        metrics.count("CircuitOpened")

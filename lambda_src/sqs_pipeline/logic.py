@@ -11,10 +11,12 @@ from shared.errors import InvalidError
 from shared.observability import logger
 from shared.queue_consumer import GivenUpError, Message, PostponedError, reason_of
 from shared.schema import Schema
-from sqs_pipeline.models import Charge, Identity, Order, Outcome, Row, WorkerSettings
+from sqs_pipeline.failures import HeldUpError
+from sqs_pipeline.models import Charge, Identity, Order, Outcome, Row, WorkerSettings, in_doubt
 
-#: A message is begun only with so much time left: one attempt of the payment API in full, and the writes that come after it.
-LEAST_SECONDS = 13
+#: A message is begun only with so much time left: a second for what is written before, one attempt of the payment API in full,
+#: and what is kept for what comes after a charge. With less it is postponed, for which there is still time then.
+LEAST_SECONDS = 16
 
 
 class Rows(Protocol):
@@ -23,8 +25,11 @@ class Rows(Protocol):
     def begin(self, order: Order) -> Row:
         """Take the order up for one more attempt, and write its row if it has none; leave a final one as it is."""
 
-    def take_back(self, order_id: str) -> None:
-        """Do not count the attempt that was begun."""
+    def find(self, order_id: str) -> Row | None:
+        """The row as it is."""
+
+    def take_back(self, order_id: str, reason: str, *, may_be_charged: bool) -> None:
+        """Do not count the attempt that was begun, and say why."""
 
     def note(self, order_id: str, reason: str) -> None:
         """Write down why an attempt failed."""
@@ -80,16 +85,16 @@ class Worker:
         """
         logger.remove_keys(["order_id"])  # of the message before
         order = Order.parse(message.body.encode("utf-8", "surrogatepass"), self._schema)
-        charge = Charge.of(order)
+        charge = Charge.of(order, self._settings.pipeline)
         logger.append_keys(order_id=order.id)
         self._check_time(context)
-        self._check_circuit()
-        row = self._rows.begin(order)
+        row = self._taken_up(order)
         if row.body_hash != order.body_hash:
             msg = "Its id belongs to another order, which was there first."
             raise InvalidError(msg)
         if not row.state.is_final:
-            row = self._charged(order, charge, row, context)
+            self._check_tries(row, message)
+            row = self._charged(order, charge, self._is_last(row, message), context)
         if row.announced_at is None:
             self._announce(row, message)
 
@@ -105,29 +110,51 @@ class Worker:
             msg = "There was not enough time left for it."
             raise PostponedError(msg)
 
-    def _check_circuit(self) -> None:
+    def _taken_up(self, order: Order) -> Row:
+        """The row of the order, with one more attempt. While the payment API is down, only one that needs no charge."""
         seconds = self._charges.closed_for()
-        if seconds is not None:
+        if seconds is None:
+            return self._rows.begin(order)
+        row = self._rows.find(order.id)
+        if row is None or (row.body_hash == order.body_hash and not row.state.is_final):
             msg = "The payment API is down."
             raise PostponedError(msg, delay=seconds)
+        return row
 
-    def _charged(self, order: Order, charge: Charge, row: Row, context: LambdaContext) -> Row:
+    def _check_tries(self, row: Row, message: Message) -> None:
+        """Give up an order of which the worker dies.
+
+        Its neighbours in the batch are received as often, but not begun. Messages of the same order that come at once begin it
+        as often, but each is received only once.
+        """
         most = self._settings.max_attempts
-        if row.attempts > most:
+        if row.attempts > most and message.receive_count > most:
             msg = f"The worker ended in each of {most} attempts before it knew what became of the charge."
-            raise GivenUpError(msg)
+            raise GivenUpError(in_doubt(msg))
+
+    def _is_last(self, row: Row, message: Message) -> bool:
+        """Whether this is the last try. In a FIFO queue, messages are received again while they wait: that says nothing."""
+        received = not message.is_fifo and message.receive_count >= self._settings.queue.max_receive_count
+        return received or row.attempts >= self._settings.max_attempts
+
+    def _charged(self, order: Order, charge: Charge, is_last: bool, context: LambdaContext) -> Row:
         try:
-            outcome = self._charges.charge(charge, context)
-            return self._finished(order, outcome)
-        except PostponedError:
-            self._rows.take_back(order.id)
+            return self._finished(order, self._charges.charge(charge, context))
+        except PostponedError as error:
+            self._take_back(order.id, error)
             raise
         except Exception as error:
             reason = reason_of(error)
             self._note(order.id, reason)
-            if row.attempts >= most:
-                raise GivenUpError(reason) from error
+            if is_last:
+                raise GivenUpError(in_doubt(reason), hint=getattr(error, "hint", "")) from error
             raise
+
+    def _take_back(self, order_id: str, error: PostponedError) -> None:
+        try:
+            self._rows.take_back(order_id, reason_of(error), may_be_charged=isinstance(error, HeldUpError) and error.in_doubt)
+        except Exception as fault:  # noqa: BLE001  the order waits all the same; the attempt counts then
+            logger.warning("attempt not taken back", error=type(fault).__name__)
 
     def _finished(self, order: Order, outcome: Outcome) -> Row:
         row = self._rows.finish(order, outcome)
@@ -150,14 +177,15 @@ class Worker:
 
         An order can fail again after a redrive: that is another event.
         """
+        pipeline, key = self._settings.pipeline, f"{row.id}:{row.state}"
         amount, currency = row.order.get("amount"), row.order.get("currency")
         return Envelope(
-            id=f"{row.id}:{row.state}" if row.state.is_final else f"{row.id}:{row.state}:{row.updated_at}",
+            id=f"{pipeline}:{key}" if row.state.is_final else f"{pipeline}:{key}:{row.updated_at}",
             type=f"{self._settings.resource}.{row.state.lower()}",
             time=row.updated_at,
             correlation_id=row.id,
             causation_id=message.id,
-            source=f"sqs_pipeline/{self._settings.resource}",
+            source=f"sqs_pipeline/{pipeline}",
             data={
                 "order_id": row.id,
                 "state": str(row.state),
@@ -165,5 +193,6 @@ class Worker:
                 "currency": currency if isinstance(currency, str) else None,
                 **({} if row.payment_id is None else {"payment_id": row.payment_id}),
                 **({} if row.reason is None else {"reason": row.reason}),
+                **({} if row.charge is None else {"charge": row.charge}),
             },
         )

@@ -1,6 +1,7 @@
 """The values of this pattern: the worker's settings, an order, its states, its row, and what became of a charge."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,11 @@ MOST_ORDER_BYTES = MOST_ITEM_BYTES - 32 * 1024
 #: Four days in the queue and fourteen in the dead-letter queue: so long can a message live that repeats a charge.
 _EIGHTEEN_DAYS = 18 * 86_400
 
+#: Without a colon, which ends it in a key; and short enough for a key that is a header of at most 255 characters.
+_PIPELINE = re.compile(r"[A-Za-z0-9._/@+~-]{1,100}")
+
+_DOUBT = "It is not known whether money was taken."
+
 
 class State(StrEnum):
     """Where an order stands: PENDING, then PROCESSING, then one of the other three."""
@@ -40,12 +46,21 @@ class State(StrEnum):
         return self in {State.PAID, State.DECLINED}
 
 
+class Taken(StrEnum):
+    """What is known of the money of an order that has failed: the attribute ``charge`` of its row and of its event."""
+
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """What the construct tells the worker through environment variables.
 
     Args:
         resource: RESOURCE: what the orders are called, such as ``orders``; the events about them begin with it.
+        pipeline: PIPELINE: the name of this pipeline, different from that of each other one which uses the same payment API
+            or has the same subscribers: the keys of charges and the ids of events begin with it. Default: RESOURCE.
         table_name: TABLE_NAME: the table of the orders; its key is the text ``id``.
         idempotency_table_name: IDEMPOTENCY_TABLE_NAME: the table of finished charges, as Powertools keeps it.
         idempotency_ttl_seconds: IDEMPOTENCY_TTL_SECONDS: how long a finished charge is remembered. Default 18 days: a message
@@ -62,6 +77,7 @@ class WorkerSettings:
     """
 
     resource: str
+    pipeline: str
     table_name: str
     idempotency_table_name: str
     idempotency_ttl_seconds: int
@@ -85,6 +101,7 @@ class WorkerSettings:
         integer = settings.integer
         return cls(
             resource=settings.resource(variables),
+            pipeline=_pipeline(variables),
             table_name=settings.text(variables, "TABLE_NAME"),
             idempotency_table_name=settings.text(variables, "IDEMPOTENCY_TABLE_NAME"),
             idempotency_ttl_seconds=integer(variables, "IDEMPOTENCY_TTL_SECONDS", _EIGHTEEN_DAYS, least=1, most=31_536_000),
@@ -98,6 +115,14 @@ class WorkerSettings:
             schema_file=settings.code_file(variables, "SCHEMA_FILE"),
             logs=LogSettings.from_environment(variables),
         )
+
+
+def _pipeline(variables: Mapping[str, str]) -> str:
+    given = settings.text(variables, "PIPELINE", settings.resource(variables))
+    if not _PIPELINE.fullmatch(given):
+        msg = f"PIPELINE must be 1 to 100 letters, digits or characters of ._/@+~-, got {given!r}"
+        raise settings.SettingsError(msg)
+    return given
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +203,17 @@ class Charge:
         order_id: For which order.
         amount: How much, exactly.
         currency: Of which currency.
+        key: What makes a repeated charge the same one, for the payment API and for the table of finished charges.
     """
 
     order_id: str
     amount: Decimal
     currency: str
+    key: str
 
     @classmethod
-    def of(cls, order: Order) -> "Charge":
-        """What is to be paid for this order.
+    def of(cls, order: Order, pipeline: str) -> "Charge":
+        """What is to be paid for this order of this pipeline.
 
         Raises:
             InvalidError: The order has no amount or no currency; its schema should have asked for them.
@@ -197,12 +224,7 @@ class Charge:
         if faults or not (isinstance(amount, Decimal) and isinstance(currency, str)):
             msg = "The order cannot be charged: errors has the fields."
             raise InvalidError(msg, faults=faults)
-        return cls(order.id, amount, currency)
-
-    @property
-    def key(self) -> str:
-        """What makes a repeated charge the same one, for the payment API and for the table of finished charges."""
-        return f"{self.order_id}:charge"
+        return cls(order.id, amount, currency, f"{pipeline}:{order.id}:charge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +263,7 @@ class Row:
     updated_at: str
     payment_id: str | None = None
     reason: str | None = None
+    charge: str | None = None
     announced_at: str | None = None
 
     @classmethod
@@ -248,6 +271,11 @@ class Row:
         """The row with these attributes."""
         known = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
         return cls(**(known | {"state": State(values["state"]), "attempts": int(values["attempts"])}))
+
+
+def in_doubt(reason: str) -> str:
+    """The reason of an order that may have been charged all the same: it says so, once."""
+    return reason if reason.endswith(_DOUBT) else f"{reason.removesuffix('.')}. {_DOUBT}"
 
 
 def timestamp(time: datetime) -> str:

@@ -2,6 +2,10 @@
 
 What is not known is asked again with the same Idempotency-Key, so that the payment API takes the money once however often it is
 asked. Nothing that it answers is trusted: neither its size, its speed, its form nor where it points to.
+
+So the payment API must remember an Idempotency-Key, and what came of it, at least as long as an order can live: four days of
+waiting, the retention of the queue, and that of the dead-letter queue, from which it may be sent back. If it forgets a key
+earlier, an order whose answer was lost can be charged once more.
 """
 
 import email.utils
@@ -14,8 +18,9 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 from shared import strict_json
-from shared.errors import InvalidError, UnavailableError
+from shared.errors import InvalidError
 from shared.strict_json import Json, render
+from sqs_pipeline.failures import AsksToWaitError, HeldUpError, PaymentDownError
 from sqs_pipeline.models import Charge, Outcome, State
 from sqs_pipeline.secret import Credentials, Secret
 from sqs_pipeline.transport import Answer, Transport, UnansweredError
@@ -32,15 +37,9 @@ _PAYMENT_ID = re.compile(r"[\x21-\x7e]{1,256}")
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
-#: What a payment API does not say of an order, but whoever answers at a wrong address.
-_NO_PAYMENT_API = frozenset(
-    {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_ACCEPTABLE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
-)
+#: What a payment API does not say of an order, but a proxy, a firewall, or whoever answers at a wrong address.
+_NO_PAYMENT_API = frozenset({404, 405, 406, 407, 410, 411, 413, 414, 415, 417, 421, 426, 428, 431, 451})
 _NOT_NOW = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
-
-
-class PaymentDownError(UnavailableError):
-    """The payment API does not answer, or not as it should. So many of these in a row open the circuit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +70,23 @@ class PaymentApi:
 
         Raises:
             PaymentDownError: It fails, is silent, cannot be reached or answers nonsense.
-            UnavailableError: It asks to wait, or refuses the key.
+            HeldUpError: It asks to wait or refuses the key, or there is none; or too little time is left.
         """
         deadline = self._chance.clock() + seconds
+        in_doubt = False
         for attempt in range(1, _MOST_ATTEMPTS + 1):
             try:
                 return self._attempt(charge, deadline)
-            except _AgainError as error:
+            except (PaymentDownError, AsksToWaitError) as error:
+                error.in_doubt = in_doubt = in_doubt or error.in_doubt
                 pause = self._pause(attempt) if error.retry_after is None else error.retry_after
                 left = deadline - self._chance.clock()
                 if attempt == _MOST_ATTEMPTS or pause + _LEAST_ATTEMPT_SECONDS > left:
-                    raise error.final from error
+                    raise
                 self._chance.sleep(pause)
+            except HeldUpError as error:
+                error.in_doubt = in_doubt
+                raise
         raise AssertionError  # the last attempt has returned or raised
 
     def _attempt(self, charge: Charge, deadline: float) -> Outcome:
@@ -91,8 +95,9 @@ class PaymentApi:
             self._secret.forget()
             answer = self._asked(charge, deadline)
         if answer.status in _REFUSED:
-            msg = f"The payment API refuses the credentials ({answer.status}): put the right api_key into the payment secret."
-            raise UnavailableError(msg)
+            msg = "The payment API cannot be used at the moment."
+            hint = f"The payment API refuses the credentials ({answer.status}): put the right api_key into the payment secret."
+            raise HeldUpError(msg, grows=True, hint=hint)
         return _outcome(answer)
 
     def _asked(self, charge: Charge, deadline: float) -> Answer:
@@ -100,13 +105,13 @@ class PaymentApi:
         left = deadline - self._chance.clock()
         if left < _LEAST_ATTEMPT_SECONDS:
             msg = "There was not enough time left to ask the payment API."
-            raise UnavailableError(msg)
+            raise HeldUpError(msg)
         try:
             return self._transport.post(credentials.url, _headers(charge, credentials), _body(charge), left)
         except UnansweredError as error:
             self._secret.forget()  # the address may have been changed since it was read
             msg = f"The payment API gave no answer: {error}."
-            raise _down(msg) from error
+            raise PaymentDownError(msg) from error
 
     def _pause(self, attempt: int) -> float:
         """Full jitter: anything up to twice the last bound, so that those who failed together do not come back together.
@@ -115,15 +120,6 @@ class PaymentApi:
         """
         bound: float = _FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)
         return self._chance.share() * min(_LONGEST_PAUSE_SECONDS, bound)
-
-
-class _AgainError(Exception):
-    """It is not known what became of the charge: ask again, after these seconds if the payment API named any."""
-
-    def __init__(self, final: UnavailableError) -> None:
-        super().__init__(final.detail)
-        self.final = final
-        self.retry_after = final.retry_after
 
 
 def _headers(charge: Charge, credentials: Credentials) -> dict[str, str]:
@@ -145,16 +141,17 @@ def _outcome(answer: Answer) -> Outcome:
     status = answer.status
     if status in _NOT_NOW:
         msg = f"The payment API asks to wait ({status})."
-        raise _AgainError(UnavailableError(msg, retry_after=_retry_after(answer)))
+        at_it = status == HTTPStatus.CONFLICT  # with the same key, which came before
+        raise AsksToWaitError(msg, retry_after=_retry_after(answer), in_doubt=at_it)
     if status in _NO_PAYMENT_API:
-        msg = f"The payment API answered {status}: look at the url in the payment secret."
-        raise _down(msg)
+        msg = "The payment API cannot be reached at the moment."
+        raise PaymentDownError(msg, hint=f"The payment API answered {status}: look at the url in the payment secret.")
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return Outcome(State.DECLINED, reason=_reason(_document(answer), f"The payment API answered {status}."))
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return _decision(answer)
     msg = f"The payment API answered {status}."
-    raise _down(msg, _retry_after(answer))
+    raise PaymentDownError(msg, retry_after=_retry_after(answer))
 
 
 def _decision(answer: Answer) -> Outcome:
@@ -165,7 +162,7 @@ def _decision(answer: Answer) -> Outcome:
     if document.get("status") == "declined":
         return Outcome(State.DECLINED, reason=_reason(document, "The payment API declined it."))
     msg = "The payment API answered something that is neither approved nor declined."
-    raise _down(msg)
+    raise PaymentDownError(msg)
 
 
 def _document(answer: Answer) -> Mapping[str, Json]:
@@ -197,7 +194,3 @@ def _retry_after(answer: Answer) -> int | None:
         return None
     left = (date if date.tzinfo else date.replace(tzinfo=UTC)) - datetime.now(UTC)
     return max(0, round(left.total_seconds()))
-
-
-def _down(detail: str, retry_after: int | None = None) -> _AgainError:
-    return _AgainError(PaymentDownError(detail, retry_after=retry_after))

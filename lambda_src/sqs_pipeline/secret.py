@@ -14,8 +14,9 @@ from urllib3.util import Url, parse_url
 
 from shared import strict_json
 from shared.aws import CLIENT_CONFIG
-from shared.errors import InvalidError, UnavailableError
+from shared.errors import InvalidError
 from shared.strict_json import Json
+from sqs_pipeline.failures import HeldUpError
 
 _KEPT_SECONDS = 300
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,4096}")
@@ -27,11 +28,13 @@ _HOW = (
 )
 
 
-class MalformedSecretError(UnavailableError):
-    """The secret is not as it must be; the message says how to mend it, and nothing of what is in it."""
+class MalformedSecretError(HeldUpError):
+    """The secret is not as it must be; the hint says how to mend it, and nothing of what is in it."""
 
     def __init__(self, *, fault: str) -> None:
-        super().__init__(f"The payment secret {fault}. {_HOW}")
+        super().__init__(
+            "The payment API cannot be reached at the moment.", grows=True, hint=f"The payment secret {fault}. {_HOW}"
+        )
 
 
 class SecretsClient(Protocol):
@@ -117,7 +120,7 @@ class Secret:
         """The credentials.
 
         Raises:
-            MalformedSecretError: There are none, or they are malformed; the message says how to put them.
+            MalformedSecretError: There are none, or they are malformed; the hint says how to put them.
         """
         if self._kept is None or self._clock() - self._kept[0] >= _KEPT_SECONDS:
             self._kept = (self._clock(), Credentials.parse(self._text()))

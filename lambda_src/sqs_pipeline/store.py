@@ -15,7 +15,7 @@ import boto3
 from shared.aws import CLIENT_CONFIG
 from shared.dynamodb import attributes_of, values_of
 from shared.errors import UnavailableError
-from sqs_pipeline.models import Identity, Order, Outcome, Row, State, timestamp
+from sqs_pipeline.models import Identity, Order, Outcome, Row, State, Taken, in_doubt, timestamp
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -72,9 +72,20 @@ class OrdersTable:
             raise _overtaken()
         return _there(change.row)
 
-    def take_back(self, order_id: str) -> None:
-        """Do not count the attempt that was begun: it was none."""
-        self._update(order_id, "SET attempts = attempts - :one", "#state = :processing", {":one": 1})
+    def find(self, order_id: str) -> Row | None:
+        """The row as it is: what an update answers with whose condition never holds."""
+        never = "attribute_exists(id) AND attribute_not_exists(id)"
+        return self._update(order_id, "SET updated_at = :now", never, {":now": self._now()}).row
+
+    def take_back(self, order_id: str, reason: str, *, may_be_charged: bool) -> None:
+        """Do not count the attempt that was begun: it was none. The row says why the order waits."""
+        doubt = {":unknown": str(Taken.UNKNOWN)} if may_be_charged else {}
+        self._update(
+            order_id,
+            "SET attempts = attempts - :one, reason = :reason" + (", charge = :unknown" if doubt else ""),
+            "#state = :processing",
+            {":one": 1, ":reason": reason, **doubt},
+        )
 
     def note(self, order_id: str, reason: str) -> None:
         """Write down why an attempt failed."""
@@ -102,13 +113,14 @@ class OrdersTable:
         return row
 
     def fail(self, order: Identity, reason: str) -> Row | None:
-        """Write down that the order has failed, unless its id belongs to another one or it is final: then ``None``."""
-        change = self._update(
-            order.id,
-            "SET #state = :failed, reason = :reason, updated_at = :now, #history = list_append(#history, :entry)",
-            "body_hash = :hash AND #state IN (:pending, :processing)",
-            {":hash": order.body_hash, ":reason": reason, **self._entry(State.FAILED, reason)},
-        )
+        """Write down that the order has failed, unless its id belongs to another one or it is final: then ``None``.
+
+        If an attempt was begun and not taken back, or was in doubt, money may have been taken, and the row says so.
+        """
+        change = self._failed(order, in_doubt(reason), Taken.UNKNOWN, "(attempts > :none OR charge = :unknown)")
+        if not change.made and change.row is not None and change.row.state in {State.PENDING, State.PROCESSING}:
+            never = "attempts = :none AND (attribute_not_exists(charge) OR charge <> :unknown)"
+            change = self._failed(order, reason, Taken.NONE, never)
         if change.row is None or change.row.body_hash != order.body_hash or change.row.state is not State.FAILED:
             return None
         return change.row
@@ -117,6 +129,22 @@ class OrdersTable:
         """Write down that the state of this row is known to others."""
         self._update(
             row.id, "SET announced_at = :now", "#state = :announced", {":announced": str(row.state), ":now": self._now()}
+        )
+
+    def _failed(self, order: Identity, reason: str, taken: Taken, condition: str) -> _Change:
+        return self._update(
+            order.id,
+            "SET #state = :failed, reason = :reason, charge = :charge, updated_at = :now, "
+            "#history = list_append(#history, :entry)",
+            f"body_hash = :hash AND #state IN (:pending, :processing) AND {condition}",
+            {
+                ":hash": order.body_hash,
+                ":reason": reason,
+                ":charge": str(taken),
+                ":unknown": str(Taken.UNKNOWN),
+                ":none": 0,
+                **self._entry(State.FAILED, reason),
+            },
         )
 
     def _take_up(self, order: Order) -> _Change:
@@ -140,7 +168,7 @@ class OrdersTable:
     def _repeat(self, order: Order) -> _Change:
         return self._update(
             order.id,
-            "SET attempts = attempts + :one, updated_at = :now",
+            "SET attempts = attempts + :one, updated_at = :now REMOVE reason",
             "#state = :processing AND body_hash = :hash",
             {":one": 1, ":hash": order.body_hash, ":now": self._now()},
         )
@@ -158,9 +186,10 @@ class OrdersTable:
         attributes = outcome.as_dict()
         del attributes["state"]
         more = "".join(f", {name} = :{name}" for name in attributes)
+        gone = ", ".join({"reason", "charge"} - attributes.keys())
         return self._update(
             order.id,
-            f"SET #state = :outcome, updated_at = :now, #history = list_append(#history, :entry){more}",
+            f"SET #state = :outcome, updated_at = :now, #history = list_append(#history, :entry){more} REMOVE {gone}",
             "#state = :processing AND body_hash = :hash",
             {
                 ":hash": order.body_hash,

@@ -88,19 +88,20 @@ class _Line:
     limits: Limits
     _pool: HTTPConnectionPool = field(init=False)
     _connections: list[Any] = field(init=False, default_factory=list)
+    _is_cut: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         timeout = Timeout(connect=self.limits.connect, read=self.limits.read)
         more = {"cert_reqs": "CERT_REQUIRED"} if self.url.startswith("https:") else {}
         self._pool = connection_from_url(self.url, timeout=timeout, retries=False, maxsize=1, **more)
-        connect = self._pool.ConnectionCls
+        make = self._pool.ConnectionCls
 
-        def connected(*args: Any, **settings: Any) -> Any:  # noqa: ANN401  whatever urllib3 says
-            connection = connect(*args, **settings)
-            self._connections.append(connection)
+        def made(*args: Any, **settings: Any) -> Any:  # noqa: ANN401  whatever urllib3 says
+            connection = make(*args, **settings)
+            self._watch(connection)
             return connection
 
-        self._pool.ConnectionCls = connected  # type: ignore[assignment]  # urllib3 only calls it
+        self._pool.ConnectionCls = made  # type: ignore[assignment]  # urllib3 only calls it
 
     def post(self, headers: Mapping[str, str], body: bytes, result: _Result) -> None:
         """Send the request and keep what comes of it."""
@@ -119,11 +120,26 @@ class _Line:
             result.error = error
 
     def cut(self) -> None:
-        """End whatever is under way, so that the thread ends that waits for it."""
+        """End whatever is under way, so that the thread ends that waits for it. What is not sent yet never is."""
+        self._is_cut = True
         for connection in self._connections:
             with suppress(OSError):  # it has ended by itself
                 if connection.sock is not None:
                     socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+    def _watch(self, connection: Any) -> None:  # noqa: ANN401  urllib3's own
+        """Be able to cut the connection. While it is being made there is nothing to cut: then nothing is sent over it."""
+        connect = connection.connect
+
+        def connect_in_time() -> None:
+            connect()
+            if self._is_cut:
+                connection.close()
+                msg = "it was cut off while connecting"
+                raise UnansweredError(msg)
+
+        connection.connect = connect_in_time
+        self._connections.append(connection)
 
     def _read(self, response: HTTPResponse | Any) -> bytes:  # noqa: ANN401  urllib3's types name its base
         most = self.limits.answer_bytes

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -18,6 +19,8 @@ from shared.aws import CLIENT_CONFIG
 from shared.observability import logger
 from tests.handlers.api_client import NAMED_SCHEMA, VARIABLES, Calls, Client, client_of
 from tests.handlers.payment_server import PaymentServer
+from tests.handlers.report_client import Database, Reports, running_database
+from tests.handlers.s3_client import Intake
 from tests.handlers.worker_client import Pipeline
 
 
@@ -104,3 +107,52 @@ def pipeline(dynamodb: DynamoDBClient, payment: PaymentServer) -> Pipeline:
 def fifo_pipeline(pipeline: Pipeline) -> Pipeline:
     """The worker of a FIFO queue."""
     return Pipeline(pipeline.dynamodb, pipeline.payment, is_fifo=True)
+
+
+@pytest.fixture
+def intake(dynamodb: DynamoDBClient) -> Intake:
+    """The function behind a bucket that keeps versions."""
+    return Intake(dynamodb)
+
+
+@pytest.fixture
+def plain_intake(dynamodb: DynamoDBClient) -> Intake:
+    """The same behind a bucket without versions."""
+    return Intake(dynamodb, is_versioned=False)
+
+
+@pytest.fixture(scope="session")
+def _database() -> Iterator[Database]:
+    with running_database() as database:
+        yield database
+
+
+@pytest.fixture
+def database(_database: Database) -> Database:
+    """An empty PostgreSQL."""
+    _database.clear()
+    return _database
+
+
+@pytest.fixture
+def reports(dynamodb: DynamoDBClient, tmp_path: Path) -> Reports:
+    """A report of a DynamoDB table."""
+    return Reports(dynamodb, tmp_path)
+
+
+@pytest.fixture(params=["data_api", "postgres"])
+def sql_reports(request: pytest.FixtureRequest, dynamodb: DynamoDBClient, database: Database, tmp_path: Path) -> Reports:
+    """A report of an SQL database, by each way to it in turn."""
+    return Reports(dynamodb, tmp_path, database, request.param)
+
+
+@pytest.fixture
+def data_api_reports(dynamodb: DynamoDBClient, database: Database, tmp_path: Path) -> Reports:
+    """A report of a cluster behind the Data API."""
+    return Reports(dynamodb, tmp_path, database, "data_api")
+
+
+@pytest.fixture
+def postgres_reports(dynamodb: DynamoDBClient, database: Database, tmp_path: Path) -> Reports:
+    """A report of a PostgreSQL whose address is in a secret."""
+    return Reports(dynamodb, tmp_path, database, "postgres")

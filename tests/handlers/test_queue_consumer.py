@@ -77,12 +77,15 @@ class Bench:
         if self.hook_error:
             raise self.hook_error
 
-    def deliver(self, *records: dict[str, Any]) -> list[str]:
+    def consumer(self) -> QueueConsumer:
+        """A consumer as in a new execution environment."""
         settings = QueueSettings.from_environment(VARIABLES | self.variables)
         chance = Chance(share=lambda: self.luck, now=lambda: NOW)
-        consumer = QueueConsumer(settings, self.work, self.hook, self.sqs, chance)
+        return QueueConsumer(settings, self.work, self.hook, self.sqs, chance)
+
+    def deliver(self, *records: dict[str, Any], consumer: QueueConsumer | None = None) -> list[str]:
         context: Any = Context(milliseconds_left=int(self.seconds_left * 1000))
-        answer = consumer({"Records": list(records)}, context)
+        answer = (consumer or self.consumer())({"Records": list(records)}, context)
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
     def fail(self, error: Exception, **more: Any) -> list[str]:
@@ -154,6 +157,9 @@ def test_a_message_that_can_never_be_worked_goes_to_the_dead_letter_queue_at_onc
         (UnavailableError("Not now."), "Not now.", "UnavailableError"),
         (ConflictError("Somebody came first."), "Somebody came first.", "ConflictError"),
         (refused("ThrottlingException"), "A call to AWS did not work: ThrottlingException.", "ClientError"),
+        (refused("Throttled"), "A call to AWS did not work: Throttled.", "ClientError"),
+        (refused("ThrottledException"), "A call to AWS did not work: ThrottledException.", "ClientError"),
+        (refused("KMSThrottling"), "A call to AWS did not work: KMSThrottling.", "ClientError"),
         (
             EndpointConnectionError(endpoint_url="https://secret"),
             "A call to AWS did not work: EndpointConnectionError.",
@@ -183,6 +189,25 @@ def test_work_that_is_given_up_goes_at_once_with_the_class_of_what_it_was_for() 
     error.__cause__ = TimeoutError()
     assert bench.fail(error) == []
     assert bench.sqs.sent[0]["MessageAttributes"]["Error"] == text("TimeoutError")
+
+
+def test_work_that_is_given_up_for_an_unexpected_error_is_counted(
+    capsys: pytest.CaptureFixture[str], log_lines: LogLines
+) -> None:
+    error = GivenUpError("Tried enough.")
+    error.__cause__ = ZeroDivisionError()
+    Bench().fail(error)
+    assert "UnexpectedErrors" in capsys.readouterr().out
+    assert any("ZeroDivisionError" in line.get("exception", "") for line in log_lines())
+
+
+def test_a_hint_goes_to_the_log_and_the_dead_letter_queue_but_not_to_who_is_told(log_lines: LogLines) -> None:
+    bench = Bench()
+    bench.fail(GivenUpError("It cannot be reached.", hint="Look at the address."))
+    assert bench.sqs.sent[0]["MessageAttributes"]["Reason"] == text("It cannot be reached. Look at the address.")
+    assert bench.told == [("x", "It cannot be reached.")]
+    (line,) = [line for line in log_lines() if line["message"] == "message"]
+    assert (line["reason"], line["hint"]) == ("It cannot be reached.", "Look at the address.")
 
 
 def test_an_error_that_has_a_cause_goes_with_its_own_class() -> None:
@@ -281,6 +306,55 @@ def test_a_message_is_postponed_by_at_most_what_sqs_allows() -> None:
     assert bench.sqs.sent[0]["DelaySeconds"] == 900
 
 
+@pytest.mark.parametrize(("luck", "delays"), [(0.0, [30, 30, 50, 500, 900, 900]), (1.0, [45, 45, 75, 750, 900, 900])])
+def test_what_may_last_is_postponed_the_longer_the_older_the_message_is(luck: float, delays: list[int]) -> None:
+    bench = Bench(luck=luck)
+    for age in (0, 120, 200, 2_000, 20_000, 300_000):
+        bench.fail(PostponedError("Not yet.", grows=True), messageAttributes=first_sent(NOW - age))
+    assert [sent["DelaySeconds"] for sent in bench.sqs.sent] == delays
+
+
+def test_what_may_last_is_postponed_by_at_least_what_is_asked_for() -> None:
+    bench = Bench(luck=0.0)
+    for delay in (20, 100, 5_000):
+        bench.fail(PostponedError("Not yet.", delay=delay, grows=True))
+    assert [sent["DelaySeconds"] for sent in bench.sqs.sent] == [30, 100, 900]
+
+
+def first_sent(seconds: float) -> dict[str, Any]:
+    return {"FirstSentTimestamp": {"stringValue": str(round(seconds * 1000)), "dataType": "String"}}
+
+
+def test_each_postponed_message_tells_its_age_as_a_metric(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "worker")
+    bench = Bench(errors={"a": PostponedError("Not yet."), "b": PostponedError("Not yet.")})
+    bench.deliver(record("a"), record("b", messageAttributes=first_sent(NOW - 4_000)), record("c"))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["FunctionName"], line["PostponedSeconds"]) for line in lines] == [("worker", [60.0]), ("worker", [4000.0])]
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "9" * 16, "-5", "\u0661", "1e9", "", str(2**62), "999999999999999"])
+def test_a_first_time_that_is_none_or_in_the_future_is_the_time_that_sqs_says(value: str) -> None:
+    bench = Bench()
+    attributes = {"FirstSentTimestamp": {"stringValue": value, "dataType": "String"}}
+    assert bench.fail(PostponedError("Not yet."), messageAttributes=attributes) == []
+    assert bench.sqs.sent[0]["MessageAttributes"]["FirstSentTimestamp"] == text("1772366400123")
+
+
+def test_a_message_that_comes_back_from_the_dead_letter_queue_begins_a_new_life() -> None:
+    bench = Bench()
+    bench.fail(InvalidError("It does not fit."), messageAttributes=first_sent(NOW - 5 * 86_400))
+    (dead,) = bench.sqs.sent
+    assert "FirstSentTimestamp" not in dead["MessageAttributes"]
+    attributes = {
+        name: {"stringValue": value["StringValue"], "dataType": "String"} for name, value in dead["MessageAttributes"].items()
+    }
+    bench.fail(PostponedError("Not yet."), messageAttributes=attributes)
+    assert bench.sqs.sent[1]["QueueUrl"] == "https://sqs/orders"
+
+
 def test_a_copy_of_a_copy_still_says_when_the_first_was_sent() -> None:
     bench = Bench()
     attributes = {"FirstSentTimestamp": {"stringValue": "1772366000000", "dataType": "String"}}
@@ -351,10 +425,73 @@ def test_in_a_fifo_queue_a_postponed_message_stays_where_it_is() -> None:
     assert (bench.sqs.sent, bench.sqs.waits) == ([], [37])
 
 
-def test_in_a_fifo_queue_a_message_that_was_postponed_too_often_goes_to_the_dead_letter_queue() -> None:
+def test_in_a_fifo_queue_a_message_is_postponed_however_often_until_its_queue_would_soon_delete_it() -> None:
+    for hours, came_again in ((94.9, ["id-x"]), (95.1, [])):
+        bench = fifo_bench()
+        attributes = first_sent(NOW - hours * 3600)
+        error = PostponedError("Not yet.")
+        assert bench.fail(error, group="a", fifo=True, receive_count=900, messageAttributes=attributes) == came_again
+        assert [sent["QueueUrl"] for sent in bench.sqs.sent] == ["https://sqs/dead"] * (not came_again)
+
+
+def test_in_a_fifo_queue_four_days_of_waiting_are_over_before_sqs_moves_a_message() -> None:
     bench = fifo_bench()
-    assert bench.fail(PostponedError("Not yet."), group="a", fifo=True, receive_count=100) == []
-    assert bench.sqs.sent[0]["QueueUrl"] == "https://sqs/dead"
+    free = 400
+    for receive_count in (free, free + 1, 999):
+        bench.fail(PostponedError("Not yet.", delay=30), group="a", fifo=True, receive_count=receive_count)
+    assert bench.sqs.waits == [30, 900, 900]
+    assert free + 4 * 86_400 / 900 < 1000
+
+
+def test_in_a_fifo_queue_a_message_that_fails_for_days_is_kept_with_its_reason_before_its_queue_deletes_it() -> None:
+    bench = fifo_bench(luck=1.0)
+    attributes = first_sent(NOW - 95.5 * 3600)
+    assert bench.fail(UnavailableError("Not now."), group="a", fifo=True, messageAttributes=attributes) == []
+    assert bench.sqs.sent[0]["MessageAttributes"]["Reason"] == text("Not now.")
+
+
+def mates(*bodies: str, receive_count: int) -> list[dict[str, Any]]:
+    return [record(body, group="a", fifo=True, receive_count=receive_count) for body in bodies]
+
+
+def test_in_a_fifo_queue_mates_that_waited_behind_a_failure_are_not_given_up_at_their_first_tries() -> None:
+    bench = Bench(
+        errors={body: UnavailableError("Not now.") for body in ("a1", "a2", "a3")},
+        variables={"QUEUE_URL": "https://sqs/orders.fifo"},
+    )
+    for receive_count in range(1, 5):
+        assert bench.deliver(*mates("a1", "a2", "a3", receive_count=receive_count)) == ["id-a1", "id-a2", "id-a3"]
+    assert bench.worked == ["a1"] * 4
+    assert bench.deliver(*mates("a1", "a2", "a3", receive_count=5)) == ["id-a2", "id-a3"]
+    assert bench.told == [("a1", "Not now.")]  # its fifth try; for the second it was the first
+
+
+def test_in_a_fifo_queue_each_mate_has_all_its_tries_where_one_environment_sees_them_wait() -> None:
+    bench = Bench(
+        errors={body: UnavailableError("Not now.") for body in ("a1", "a2", "a3")},
+        variables={"QUEUE_URL": "https://sqs/orders.fifo"},
+    )
+    consumer = bench.consumer()
+    waiting, receive_count = ["a1", "a2", "a3"], 0
+    while waiting:
+        receive_count += 1
+        came_again = bench.deliver(*mates(*waiting, receive_count=receive_count), consumer=consumer)
+        waiting = [body.removeprefix("id-") for body in came_again]
+    assert [bench.worked.count(body) for body in ("a1", "a2", "a3")] == [5, 5, 5]
+    assert [body for body, _ in bench.told] == ["a1", "a2", "a3"]
+
+
+def test_in_a_fifo_queue_a_message_that_was_postponed_has_all_its_tries_afterwards() -> None:
+    bench = Bench(variables={"QUEUE_URL": "https://sqs/orders.fifo"})
+    consumer = bench.consumer()
+    for receive_count in range(1, 10):
+        bench.errors["a1"] = PostponedError("Not yet.")
+        bench.deliver(*mates("a1", receive_count=receive_count), consumer=consumer)
+    bench.errors["a1"] = UnavailableError("Not now.")
+    for receive_count in range(10, 14):
+        assert bench.deliver(*mates("a1", receive_count=receive_count), consumer=consumer) == ["id-a1"]
+    assert bench.sqs.waits[-4:] == [30, 60, 120, 240]
+    assert bench.deliver(*mates("a1", receive_count=14), consumer=consumer) == []
 
 
 def test_in_a_fifo_queue_poison_does_not_hold_up_its_group() -> None:

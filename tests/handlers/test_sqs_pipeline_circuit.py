@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.handlers.payment_server import APPROVED, BROKEN, DECLINED, SILENCE, PaymentServer, Reply, reply
-from tests.handlers.worker_client import Pipeline, order_of
+from tests.handlers.worker_client import Pipeline, order_of, refused
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +102,75 @@ def test_while_it_is_open_a_message_is_put_back_with_nothing_else_touched(pipeli
     assert (copy["MessageBody"], copy["MessageGroupId"]) == (record["body"], "alice")
     assert copy["MessageAttributes"]["FirstSentTimestamp"]["StringValue"] == "1795255294100"
     assert 33 <= copy["DelaySeconds"] <= 35  # the rest of thirty seconds, and half of the jitter
-    assert (pipeline.row(), payment.requests, pipeline.table.names, pipeline.dead_letters) == ({}, [], [], [])
+    assert (pipeline.row(), payment.requests, pipeline.table.names, pipeline.dead_letters) == ({}, [], ["update_item"], [])
+
+
+def test_while_it_is_open_an_order_that_was_paid_is_announced(pipeline: Pipeline) -> None:
+    pipeline.sns.failures["publish"] = [refused("ThrottledException")]
+    assert len(pipeline.work(order_of())) == 1
+    open_circuit(pipeline)
+    assert pipeline.work(order_of(), receive_count=2) == []
+    assert ([event["id"] for event in pipeline.announced], pipeline.copies) == (["orders:o-1:PAID"], [])
+
+
+def test_while_it_is_open_another_order_under_a_used_id_is_poison(pipeline: Pipeline) -> None:
+    pipeline.work(order_of())
+    open_circuit(pipeline)
+    assert pipeline.work(order_of(amount=5)) == []
+    assert (len(pipeline.dead_letters), pipeline.copies) == (1, [])
+
+
+def test_while_it_is_open_an_order_that_was_begun_waits_as_it_is(pipeline: Pipeline) -> None:
+    open_circuit(pipeline)
+    before = pipeline.row("f-0")
+    assert pipeline.work(order_of("f-0")) == []
+    assert (pipeline.row("f-0"), len(pipeline.copies)) == (before, 1)
+
+
+def test_one_lonely_order_outlives_an_outage_of_fifty_deliveries(pipeline: Pipeline, payment: PaymentServer) -> None:
+    pipeline.variables["CIRCUIT_FAILURE_THRESHOLD"] = "3"
+    payment.otherwise = BROKEN
+    body = json.dumps(order_of())
+    receive_count = 1
+    for _ in range(50):
+        came_again = pipeline.work(body, receive_count=receive_count)
+        receive_count = receive_count + 1 if came_again else 1  # a copy is a new message
+        if circuit(pipeline) == "OPEN":
+            opened_at(pipeline, 31)
+            pipeline.forget_the_circuit()
+    row = pipeline.row()
+    assert (row["state"], pipeline.dead_letters) == ("PROCESSING", [])
+    assert row["attempts"] == 2  # the third opened the circuit, and all that came later were probes
+    assert len(payment.requests) == 150
+    payment.otherwise = APPROVED
+    assert pipeline.work(body) == []
+    assert pipeline.row()["state"] == "PAID"
+    assert "charge" not in pipeline.row()
+    assert "reason" not in pipeline.row()
+
+
+def test_an_order_that_fails_while_others_are_paid_has_failed_after_five_tries(
+    pipeline: Pipeline, payment: PaymentServer
+) -> None:
+    pipeline.variables["CIRCUIT_FAILURE_THRESHOLD"] = "3"
+    for number in range(1, 6):
+        assert pipeline.row().get("state") in {None, "PROCESSING"}
+        payment.otherwise = BROKEN
+        pipeline.work(order_of(), receive_count=number)
+        payment.otherwise = APPROVED
+        pipeline.work(order_of(f"other-{number}"))
+    assert (pipeline.row()["state"], pipeline.row()["attempts"], len(pipeline.dead_letters)) == ("FAILED", 5, 1)
+    assert circuit(pipeline) == "none"
+
+
+def test_a_failure_that_opens_the_circuit_is_no_try_although_that_could_not_be_kept(pipeline: Pipeline) -> None:
+    pipeline.variables["CIRCUIT_FAILURE_THRESHOLD"] = "1"
+    pipeline.payment.otherwise = BROKEN
+    pipeline.table.failures["put_item"] = [None, refused("ThrottlingException")]
+    assert pipeline.work(order_of()) == []
+    (copy,) = pipeline.copies
+    assert (pipeline.row()["attempts"], circuit(pipeline)) == (0, "none")
+    assert 30 <= copy["DelaySeconds"] <= 40
 
 
 def test_no_outage_is_too_long_for_an_order(pipeline: Pipeline) -> None:
@@ -145,7 +213,7 @@ def test_after_its_time_one_failure_opens_the_circuit_again(
     came_again = pipeline.deliver(
         pipeline.record(order_of("o-1")), pipeline.record(order_of("o-2")), worker=pipeline.new_worker()
     )
-    assert (len(came_again), len(payment.requests), len(pipeline.copies)) == (1, 3, 1)
+    assert (len(came_again), len(payment.requests), len(pipeline.copies)) == (0, 3, 2)
     assert circuit(pipeline) == "OPEN"
     assert len(metrics_in(capsys.readouterr().out, "CircuitOpened")) == 2
 
@@ -191,3 +259,29 @@ def test_in_a_fifo_queue_messages_wait_where_they_are(fifo_pipeline: Pipeline, p
     assert (fifo_pipeline.copies, payment.requests, fifo_pipeline.row("o-0")) == ([], [], {})
     assert len(fifo_pipeline.visibilities) == 3
     assert all(33 <= seconds <= 35 for seconds in fifo_pipeline.visibilities)
+
+
+def test_in_a_fifo_queue_an_order_that_waited_long_has_all_its_tries_afterwards(
+    fifo_pipeline: Pipeline, payment: PaymentServer
+) -> None:
+    fifo_pipeline.variables |= {"MAX_RECEIVE_COUNT": "1000", "CIRCUIT_FAILURE_THRESHOLD": "100"}
+    payment.otherwise = BROKEN
+    for receive_count in range(101, 105):
+        assert len(fifo_pipeline.work(order_of(), receive_count=receive_count)) == 1
+    assert (fifo_pipeline.row()["state"], fifo_pipeline.row()["attempts"]) == ("PROCESSING", 4)
+    assert fifo_pipeline.work(order_of(), receive_count=105) == []
+    assert (fifo_pipeline.row()["state"], fifo_pipeline.row()["attempts"]) == ("FAILED", 5)
+
+
+def test_in_a_fifo_queue_the_mates_of_an_order_that_fails_are_neither_tried_nor_counted(
+    fifo_pipeline: Pipeline, payment: PaymentServer
+) -> None:
+    fifo_pipeline.variables |= {"MAX_RECEIVE_COUNT": "1000", "CIRCUIT_FAILURE_THRESHOLD": "100"}
+    payment.otherwise = BROKEN
+    for receive_count in range(1, 6):
+        orders = [order_of("o-1"), order_of("o-2"), order_of("o-3")]
+        records = [fifo_pipeline.record(order, receive_count=receive_count) for order in orders]
+        came_again = fifo_pipeline.deliver(*records)
+    assert came_again == [record["messageId"] for record in records[1:]]
+    assert [fifo_pipeline.row(order).get("attempts") for order in ("o-1", "o-2", "o-3")] == [5, 1, None]
+    assert [body["id"] for body in (json.loads(body) for body, _ in fifo_pipeline.dead_letters)] == ["o-1"]

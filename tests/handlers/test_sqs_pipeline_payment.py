@@ -2,7 +2,9 @@
 
 import email.utils
 import json
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,9 +20,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from shared.errors import UnavailableError
+from sqs_pipeline.failures import AsksToWaitError, HeldUpError, PaymentDownError
 from sqs_pipeline.models import Charge, Outcome, State
-from sqs_pipeline.payment import Chance, PaymentApi, PaymentDownError
+from sqs_pipeline.payment import Chance, PaymentApi
 from sqs_pipeline.secret import Credentials, MalformedSecretError, Secret
 from sqs_pipeline.transport import Limits, Transport, UnansweredError
 from tests.handlers.payment_server import (
@@ -37,7 +39,7 @@ from tests.handlers.payment_server import (
 )
 
 KEY = "sk_live_4eC39HqLyjWDarjtT1zdp7dc"
-CHARGE = Charge("o-1", Decimal("19.99"), "EUR")
+CHARGE = Charge("o-1", Decimal("19.99"), "EUR", "orders:o-1:charge")
 PAID = Outcome(State.PAID, payment_id="pay_1")
 QUICK = Limits(connect=0.1, read=0.1, attempt=0.2)
 
@@ -76,10 +78,12 @@ class Till:
     def charge(self, charge: Charge = CHARGE, seconds: float = 20) -> Outcome:
         return self.api.charge(charge, seconds)
 
-    def failure(self, seconds: float = 20) -> UnavailableError:
-        with pytest.raises(UnavailableError) as caught:
+    def failure(self, seconds: float = 20) -> PaymentDownError | HeldUpError:
+        with pytest.raises((PaymentDownError, HeldUpError)) as caught:
             self.charge(seconds=seconds)
-        return caught.value
+        error = caught.value
+        assert isinstance(error, PaymentDownError | HeldUpError)
+        return error
 
 
 @pytest.fixture
@@ -93,7 +97,7 @@ def test_a_charge_says_what_for_how_much_and_under_which_key(till: Till, payment
     assert request.path == "/charges"
     assert request.body == {"reference": "o-1", "amount": "19.99", "currency": "EUR"}
     assert request.headers["authorization"] == f"Bearer {KEY}"
-    assert request.headers["idempotency-key"] == "o-1:charge"
+    assert request.headers["idempotency-key"] == "orders:o-1:charge"
     assert (request.headers["content-type"], request.headers["accept"]) == ("application/json", "application/json")
 
 
@@ -102,7 +106,7 @@ def test_a_charge_says_what_for_how_much_and_under_which_key(till: Till, payment
     [("19.90", "19.90"), ("0.01", "0.01"), ("1E+3", "1000"), ("12345678901234567.89", "12345678901234567.89")],
 )
 def test_an_amount_is_sent_in_exact_decimal_digits(till: Till, payment: PaymentServer, amount: str, text: str) -> None:
-    till.charge(Charge("o-1", Decimal(amount), "EUR"))
+    till.charge(Charge("o-1", Decimal(amount), "EUR", "k"))
     assert payment.requests[0].body["amount"] == text
 
 
@@ -170,33 +174,57 @@ def test_what_is_neither_paid_nor_declined_is_asked_again_with_the_same_key(
 ) -> None:
     payment.will([answer])
     assert till.charge() == PAID
-    assert payment.keys == ["o-1:charge", "o-1:charge"]
+    assert payment.keys == ["orders:o-1:charge", "orders:o-1:charge"]
     assert payment.requests[0].body == payment.requests[1].body
 
 
-@pytest.mark.parametrize("status", [404, 405, 406, 415])
+@pytest.mark.parametrize("status", [404, 405, 406, 407, 410, 411, 413, 414, 415, 417, 421, 426, 428, 431, 451])
 def test_an_answer_of_a_wrong_address_declines_no_order_and_says_where_to_look(
     till: Till, payment: PaymentServer, status: int
 ) -> None:
     payment.otherwise = reply(status)
     failure = till.failure()
     assert type(failure) is PaymentDownError
-    assert failure.detail == f"The payment API answered {status}: look at the url in the payment secret."
+    assert failure.detail == "The payment API cannot be reached at the moment."
+    assert failure.hint == f"The payment API answered {status}: look at the url in the payment secret."
 
 
 @pytest.mark.parametrize("answer", [BROKEN, reply(200, "<html>"), reply(302, Location="https://elsewhere")], ids=str)
 def test_the_payment_api_is_down_after_three_such_answers(till: Till, payment: PaymentServer, answer: Reply) -> None:
     payment.otherwise = answer
     assert type(till.failure()) is PaymentDownError
-    assert payment.keys == ["o-1:charge"] * 3
+    assert payment.keys == ["orders:o-1:charge"] * 3
 
 
 @pytest.mark.parametrize("status", [408, 409, 425, 429])
 def test_an_api_that_asks_to_wait_is_not_down(till: Till, payment: PaymentServer, status: int) -> None:
     payment.otherwise = reply(status)
     error = till.failure()
-    assert (type(error), error.detail) == (UnavailableError, f"The payment API asks to wait ({status}).")
+    assert (type(error), error.detail) == (AsksToWaitError, f"The payment API asks to wait ({status}).")
     assert len(payment.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("answers", "in_doubt"),
+    [
+        ([reply(500)], True),
+        ([SILENCE], True),
+        ([reply(200, "<html>")], True),
+        ([reply(429)], False),
+        ([reply(408)], False),
+        ([reply(409)], True),
+        ([reply(401)], False),
+        ([reply(500), reply(429), reply(429)], True),
+        ([reply(500), reply(401), reply(401)], True),
+    ],
+    ids=str,
+)
+def test_money_may_have_been_taken_if_any_of_the_attempts_left_it_open(
+    till: Till, payment: PaymentServer, answers: list[Reply], in_doubt: bool
+) -> None:
+    payment.will(answers)
+    payment.otherwise = answers[-1]
+    assert till.failure().in_doubt is in_doubt
 
 
 def test_pauses_between_attempts_grow_and_are_drawn_by_lot(till: Till, payment: PaymentServer) -> None:
@@ -242,9 +270,14 @@ def test_no_attempt_is_begun_for_which_no_time_is_left(till: Till, payment: Paym
 
 def test_nothing_is_sent_when_reading_the_secret_took_all_the_time(till: Till, payment: PaymentServer) -> None:
     read = till.secrets.get_secret_value
-    till.secrets.get_secret_value = lambda **_: (till.pauses.append(19.5), read())[1]  # type: ignore[method-assign]
+
+    def slow(**_: Any) -> dict[str, str]:
+        till.pauses.append(19.5)
+        return read()
+
+    till.secrets.get_secret_value = slow  # type: ignore[method-assign]
     error = till.failure()
-    assert (type(error), payment.requests) == (UnavailableError, [])
+    assert (type(error), payment.requests) == (HeldUpError, [])
     assert error.detail == "There was not enough time left to ask the payment API."
 
 
@@ -274,6 +307,27 @@ def test_a_new_connection_is_made_after_one_was_cut(payment: PaymentServer) -> N
     assert transport.post(payment.url, {}, b"{}", 20).status == 200
 
 
+def test_an_attempt_that_was_cut_while_connecting_sends_nothing_afterwards(
+    payment: PaymentServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, found = socket.getaddrinfo, threading.Event()
+    asked: list[object] = []
+
+    def slow(*args: Any, **more: Any) -> Any:
+        asked.append(args)
+        found.wait(5)
+        return find(*args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    before = set(threading.enumerate())
+    with pytest.raises(UnansweredError):
+        Transport().post(payment.url, {}, b"{}", 0.05)
+    (attempt,) = [thread for thread in threading.enumerate() if thread not in before and thread.name == "payment attempt"]
+    found.set()
+    attempt.join(5)
+    assert (len(asked), attempt.is_alive(), payment.requests) == (1, False, [])
+
+
 def test_a_redirect_is_never_followed(till: Till, payment: PaymentServer) -> None:
     elsewhere = PaymentServer()
     payment.otherwise = reply(307, Location=elsewhere.url)
@@ -296,10 +350,8 @@ def test_a_key_that_stays_refused_is_no_outage_and_no_refusal_of_the_order(
 ) -> None:
     payment.otherwise = reply(status)
     error = till.failure()
-    assert type(error) is UnavailableError
-    assert error.detail == (
-        f"The payment API refuses the credentials ({status}): put the right api_key into the payment secret."
-    )
+    assert (type(error), error.detail) == (HeldUpError, "The payment API cannot be used at the moment.")
+    assert error.hint == (f"The payment API refuses the credentials ({status}): put the right api_key into the payment secret.")
     assert (len(payment.requests), till.secrets.reads) == (2, 2)
 
 
@@ -348,8 +400,8 @@ def test_the_key_is_sent_to_no_such_address(till: Till, payment: PaymentServer, 
     till.secrets.values = [{"url": url, "api_key": KEY}]
     error = till.failure()
     assert isinstance(error, MalformedSecretError)
-    assert "put-secret-value" in error.detail
-    assert KEY not in error.detail
+    assert "put-secret-value" in error.hint
+    assert KEY not in error.hint
     assert payment.requests == []
 
 
@@ -391,10 +443,11 @@ NO_SECRET = ClientError(
 )
 def test_a_secret_that_is_missing_or_malformed_says_how_to_put_it_and_not_what_is_in_it(till: Till, value: object) -> None:
     till.secrets.values = [value]
-    detail = till.failure().detail
-    assert 'Put {"url": "https://...", "api_key": "..."} into the payment secret' in detail
+    error = till.failure()
+    assert error.detail == "The payment API cannot be reached at the moment."
+    assert 'Put {"url": "https://...", "api_key": "..."} into the payment secret' in error.hint
     for secret in ("sk_live", "evil", "arn:", "pay.example.com"):
-        assert secret not in detail
+        assert secret not in error.hint
 
 
 def test_a_secret_that_is_put_right_works_at_the_next_charge(till: Till, payment: PaymentServer) -> None:
@@ -412,14 +465,15 @@ def test_no_error_has_the_key_or_the_address_in_it(payment: PaymentServer) -> No
     makers: list[Callable[[], Reply]] = [dripping_body, lambda: SILENCE, lambda: BROKEN, lambda: reply(401), endless_body]
     gone = PaymentServer()
     gone.close()
-    details = [Till(payment, Secrets([{"url": gone.url, "api_key": KEY}])).failure().detail]
+    failures = [Till(payment, Secrets([{"url": gone.url, "api_key": KEY}])).failure()]
     for maker in makers:
         payment.otherwise = maker()
-        details.append(Till(payment).failure().detail)
-    assert len(set(details)) == len(details)
-    for detail in details:
-        assert KEY not in detail
-        assert "127.0.0.1" not in detail
+        failures.append(Till(payment).failure())
+    texts = [f"{failure.detail} {failure.hint}" for failure in failures]
+    assert len(set(texts)) == len(texts)
+    for text in texts:
+        assert KEY not in text
+        assert "127.0.0.1" not in text
 
 
 def test_connections_are_used_again(payment: PaymentServer) -> None:

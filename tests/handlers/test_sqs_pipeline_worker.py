@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 
 from shared.dynamodb import attributes_of
 from shared.envelope import Envelope
-from sqs_pipeline.models import Identity
+from shared.settings import SettingsError
+from sqs_pipeline.models import Identity, Outcome, State
 from tests.handlers.payment_server import BROKEN, DECLINED, PaymentServer
 from tests.handlers.worker_client import Pipeline, order_of
 
@@ -64,7 +65,7 @@ def test_a_payment_is_announced_in_an_envelope_that_subscribers_can_filter(pipel
     record = pipeline.record(order_of())
     pipeline.deliver(record)
     (event,) = [Envelope.parse(json.dumps(event)) for event in pipeline.announced]
-    assert (event.id, event.type, event.version) == ("o-1:PAID", "orders.paid", 1)
+    assert (event.id, event.type, event.version) == ("orders:o-1:PAID", "orders.paid", 1)
     assert (event.correlation_id, event.causation_id) == ("o-1", record["messageId"])
     assert event.time == pipeline.row()["updated_at"]
     assert {name: str(value) for name, value in event.data.items()} == {
@@ -76,6 +77,36 @@ def test_a_payment_is_announced_in_an_envelope_that_subscribers_can_filter(pipel
     }
     (published,) = pipeline.sns.of("publish")
     assert published["MessageAttributes"]["event_type"] == {"DataType": "String", "StringValue": "orders.paid"}
+
+
+def test_the_keys_of_a_pipeline_are_told_from_those_of_another(pipeline: Pipeline, payment: PaymentServer) -> None:
+    pipeline.variables["PIPELINE"] = "eu-central-1/Shop/Orders"
+    pipeline.work(order_of())
+    payment.otherwise = BROKEN
+    pipeline.work(order_of("o-2"), receive_count=5)
+    assert set(payment.keys) == {"eu-central-1/Shop/Orders:o-1:charge", "eu-central-1/Shop/Orders:o-2:charge"}
+    paid, failed = pipeline.announced
+    assert (paid["id"], paid["source"]) == ("eu-central-1/Shop/Orders:o-1:PAID", "sqs_pipeline/eu-central-1/Shop/Orders")
+    assert failed["id"] == f"eu-central-1/Shop/Orders:o-2:FAILED:{pipeline.row('o-2')['updated_at']}"
+    key = hashlib.sha256(b'"eu-central-1/Shop/Orders:o-1:charge"').hexdigest()
+    items = pipeline.dynamodb.scan(TableName="keys-table")["Items"]
+    assert [item["id"]["S"] for item in items] == [f"sqs_pipeline.payment#{key}"]
+
+
+@pytest.mark.parametrize("name", ["a:b", "a b", "\u00e4", "x" * 101, "a\r\nb"])
+def test_a_name_of_a_pipeline_that_fits_into_no_key_is_refused(pipeline: Pipeline, name: str) -> None:
+    pipeline.variables["PIPELINE"] = name
+    with pytest.raises(SettingsError, match=r"^PIPELINE must be 1 to 100 letters"):
+        _ = pipeline.settings
+
+
+def test_the_longest_names_there_are_make_a_key_and_an_event_that_are_taken(pipeline: Pipeline, payment: PaymentServer) -> None:
+    pipeline.variables["PIPELINE"] = "p" * 100
+    payment.otherwise = BROKEN
+    pipeline.work(order_of("o" * 128), receive_count=5)
+    assert len(payment.keys[0]) <= 255
+    (event,) = [Envelope.parse(json.dumps(event)) for event in pipeline.announced]
+    assert len(event.id) < 512
 
 
 def test_a_declined_order_has_its_reason_in_the_row_and_in_the_event(pipeline: Pipeline, payment: PaymentServer) -> None:
@@ -161,7 +192,7 @@ def test_a_charge_that_could_not_be_remembered_is_repeated_with_the_same_key(
 ) -> None:
     pipeline.table.failures["update_item"] = fails_at(2)
     assert len(pipeline.work(order_of())) == 1
-    key = hashlib.sha256(b'"o-1:charge"').hexdigest()
+    key = hashlib.sha256(b'"orders:o-1:charge"').hexdigest()
     pipeline.dynamodb.update_item(  # the worker's time is over
         TableName="keys-table",
         Key={"id": {"S": f"sqs_pipeline.payment#{key}"}},
@@ -169,7 +200,7 @@ def test_a_charge_that_could_not_be_remembered_is_repeated_with_the_same_key(
         ExpressionAttributeValues={":past": {"N": "1"}},
     )
     assert pipeline.work(order_of(), receive_count=2) == []
-    assert payment.keys == ["o-1:charge", "o-1:charge"]
+    assert payment.keys == ["orders:o-1:charge", "orders:o-1:charge"]
     assert pipeline.row()["state"] == "PAID"
 
 
@@ -209,7 +240,7 @@ def test_an_order_that_was_not_announced_is_announced_the_next_time(pipeline: Pi
     assert (pipeline.row()["state"], pipeline.announced) == ("PAID", [])
     assert pipeline.work(order_of(), receive_count=2) == []
     (event,) = pipeline.announced
-    assert (event["id"], event["time"], len(payment.requests)) == ("o-1:PAID", pipeline.row()["updated_at"], 1)
+    assert (event["id"], event["time"], len(payment.requests)) == ("orders:o-1:PAID", pipeline.row()["updated_at"], 1)
 
 
 def test_an_announcement_that_is_made_twice_is_the_same_event(pipeline: Pipeline) -> None:
@@ -290,13 +321,48 @@ def test_an_order_whose_worker_died_in_each_attempt_is_given_up(pipeline: Pipeli
         pipeline.table.failures["put_item"] = [KeyboardInterrupt()]  # type: ignore[list-item]  # as if the process ended
         with pytest.raises(KeyboardInterrupt):
             pipeline.work(order_of())
-    assert pipeline.work(order_of(), receive_count=4) == []
+    assert pipeline.work(order_of(), receive_count=6) == []
     ((_, attributes),) = pipeline.dead_letters
-    assert attributes["Reason"] == "The worker ended in each of 5 attempts before it knew what became of the charge."
-    assert (pipeline.row()["state"], payment.requests) == ("FAILED", [])
+    assert attributes["Reason"] == (
+        "The worker ended in each of 5 attempts before it knew what became of the charge. "
+        "It is not known whether money was taken."
+    )
+    assert (pipeline.row()["state"], pipeline.row()["charge"], payment.requests) == ("FAILED", "unknown", [])
 
 
-@pytest.mark.parametrize("seconds", [0.5, 7.5, 12.9])
+def test_the_neighbours_of_an_order_of_which_the_worker_dies_are_still_tried(pipeline: Pipeline) -> None:
+    pipeline.work(order_of("warm"))
+    for _ in range(5):
+        pipeline.table.failures["put_item"] = [KeyboardInterrupt()]  # type: ignore[list-item]  # as if the process ended
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.deliver(pipeline.record(order_of("killer")), pipeline.record(order_of("neighbour")))
+    killer, neighbour = (pipeline.record(order_of(order_id), receive_count=6) for order_id in ("killer", "neighbour"))
+    assert pipeline.deliver(killer, neighbour) == []
+    assert (pipeline.row("killer")["state"], pipeline.row("neighbour")["state"]) == ("FAILED", "PAID")
+    assert len(pipeline.dead_letters) == 1
+
+
+def test_two_messages_of_one_order_at_once_are_one_charge_and_no_dead_letter_even_with_one_try(
+    pipeline: Pipeline, payment: PaymentServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.variables |= {"MAX_ATTEMPTS": "1", "MAX_RECEIVE_COUNT": "1"}
+    put, first, second = pipeline.dynamodb.put_item, pipeline.worker, pipeline.new_worker()
+    came_again: list[list[str]] = []
+
+    def meanwhile(**parameters: Any) -> Any:
+        answer = put(**parameters)
+        monkeypatch.undo()
+        came_again.append(pipeline.deliver(pipeline.record(order_of()), worker=second))
+        return answer
+
+    monkeypatch.setattr(pipeline.dynamodb, "put_item", meanwhile)  # the first worker is at it
+    assert pipeline.deliver(pipeline.record(order_of()), worker=first) == []
+    assert (came_again, len(pipeline.copies), len(payment.requests)) == ([[]], 1, 1)
+    assert pipeline.work(pipeline.copies[0]["MessageBody"]) == []
+    assert (pipeline.row()["state"], pipeline.dead_letters, len(payment.requests)) == ("PAID", [], 1)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 7.5, 12.9, 15.9])
 def test_a_message_for_which_too_little_time_is_left_is_not_begun(
     pipeline: Pipeline, payment: PaymentServer, seconds: float
 ) -> None:
@@ -307,7 +373,7 @@ def test_a_message_for_which_too_little_time_is_left_is_not_begun(
 
 
 def test_a_message_with_enough_time_left_is_begun(pipeline: Pipeline) -> None:
-    pipeline.context.milliseconds_left = 13_000
+    pipeline.context.milliseconds_left = 16_000
     pipeline.work(order_of())
     assert pipeline.row()["state"] == "PAID"
 
@@ -323,6 +389,23 @@ def test_a_message_that_is_put_back_for_lack_of_time_comes_at_once_as_it_was(pip
     assert copy["MessageAttributes"]["FirstSentTimestamp"]["StringValue"] == "1795255294100"
 
 
+def test_after_a_charge_that_took_all_its_time_the_rest_of_the_batch_is_put_back_and_not_just_returned(
+    pipeline: Pipeline, payment: PaymentServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.context.milliseconds_left = 16_000
+    asked: list[float] = []
+
+    def takes_all(_: object, __: object, seconds: float) -> Any:
+        asked.append(seconds)
+        pipeline.context.milliseconds_left -= int(seconds * 1000)
+        return Outcome(State.PAID, payment_id="pay_1")
+
+    monkeypatch.setattr("sqs_pipeline.payment.PaymentApi.charge", takes_all)
+    assert pipeline.deliver(*(pipeline.record(order_of(f"o-{number}")) for number in range(10))) == []
+    assert (asked, pipeline.context.milliseconds_left, len(pipeline.copies)) == ([8.0], 8_000, 9)
+    assert pipeline.row("o-0")["state"] == "PAID"
+
+
 @pytest.mark.parametrize("operation", ["update_item", "put_item"])
 def test_a_charge_for_which_a_table_took_too_long_is_put_back_and_counts_no_attempt(
     pipeline: Pipeline, payment: PaymentServer, monkeypatch: pytest.MonkeyPatch, operation: str
@@ -330,7 +413,7 @@ def test_a_charge_for_which_a_table_took_too_long_is_put_back_and_counts_no_atte
     worker, call = pipeline.worker, getattr(pipeline.dynamodb, operation)
 
     def slow(**parameters: Any) -> Any:
-        pipeline.context.milliseconds_left = 6_500
+        pipeline.context.milliseconds_left = 9_500
         return call(**parameters)
 
     monkeypatch.setattr(pipeline.dynamodb, operation, slow)

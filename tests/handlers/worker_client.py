@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 from types_boto3_dynamodb import DynamoDBClient
 
 from shared.aws import CLIENT_CONFIG
@@ -52,8 +53,19 @@ VARIABLES = {
 }
 
 
+#: When a message was sent, unless a test says otherwise, in seconds since 1970; and now is a minute later.
+SENT = 1_795_255_294.1
+
+
 def order_of(order_id: str = "o-1", **fields: Any) -> dict[str, Any]:
     return {"id": order_id, "customer_id": "Alice Example", "amount": 19.99, "currency": "EUR", **fields}
+
+
+def refused(code: str, status: int = 400) -> ClientError:
+    """What a call to AWS answers that does not work."""
+    message = "User: arn:aws:sts::123456789012:assumed-role/worker is not authorized"
+    response: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "UpdateItem")
 
 
 @dataclass
@@ -96,6 +108,7 @@ class Pipeline:
     is_fifo: bool = False
     variables: dict[str, str] = field(default_factory=dict)
     context: Context = field(default_factory=lambda: Context(milliseconds_left=60_000))
+    now: float = SENT + 60
 
     def __post_init__(self) -> None:
         self.table = Recorder(self.dynamodb)
@@ -138,7 +151,7 @@ class Pipeline:
         """A worker as in a new execution environment."""
         settings = self.settings
         chance = Chance(share=lambda: 0.5, sleep=self.pauses.append)
-        transport = Transport(Limits(connect=0.1, read=0.1, attempt=0.15))
+        transport = Transport(Limits(connect=1, read=1, attempt=1.5))
         payment = PaymentApi(Secret(settings.payment_secret_arn, self.secrets), transport, chance)
         worker = self.logic = Worker(
             settings,
@@ -147,7 +160,8 @@ class Pipeline:
             GuardedCharges(settings, payment.charge, self.table, share=lambda: 0.5),  # type: ignore[arg-type]
             Topic(settings.topic_arn, self.sns).publish,
         )
-        return QueueConsumer(settings.queue, worker.work, worker.give_up, self.sqs, QueueChance(share=lambda: 1.0))
+        chances = QueueChance(share=lambda: 1.0, now=lambda: self.now)
+        return QueueConsumer(settings.queue, worker.work, worker.give_up, self.sqs, chances)
 
     def give_up(self, order: object) -> None:
         """Do what follows when a message of this order went to the dead-letter queue."""
@@ -159,6 +173,10 @@ class Pipeline:
         """One and the same worker, as in an execution environment that is used again."""
         self._kept = self._kept or self.new_worker()
         return self._kept
+
+    def forget_the_circuit(self) -> None:
+        """Let the worker read the state of the circuit again, as it does every five seconds."""
+        self._kept = None
 
     def deliver(self, *records: dict[str, Any], worker: QueueConsumer | None = None) -> list[str]:
         """Invoke the worker with these records; the ids of those that come again."""
@@ -173,7 +191,7 @@ class Pipeline:
         text = body if isinstance(body, str) else json.dumps(body)
         attributes = {
             "ApproximateReceiveCount": str(receive_count),
-            "SentTimestamp": "1795255294100",
+            "SentTimestamp": str(round(SENT * 1000)),
             "SenderId": "AIDAIT2UOQQY3AUEKVGXU",
             "ApproximateFirstReceiveTimestamp": "1795255294102",
         }

@@ -19,7 +19,7 @@ from serverless_patterns.local.account import Account, Stack
 from serverless_patterns.local.events import Events
 from serverless_patterns.local.hops import Effect, OnHop
 from serverless_patterns.local.http_api import ANY, Answer, Expected, HttpApi, Request
-from serverless_patterns.local.payment_provider import Behaviour, PaymentProvider
+from serverless_patterns.local.payment_provider import Behaviour, Charge, PaymentProvider
 from serverless_patterns.local.queues import Inbox, Queue
 
 ORDERS = "/orders"
@@ -191,7 +191,7 @@ class Orders:
 
     def finished(self, order_id: str, state: str) -> Effect:
         """The order is in this state, was charged as often as that means, and was announced."""
-        row, charge = self._row(order_id), self._provider.charges.get(f"{order_id}:charge")
+        row, charge = self._row(order_id), self._charge(order_id)
         charged = f"charged {charge.amount} {charge.currency}" if charge else "not charged"
         asked = sum(1 for each in list(self._provider.requests) if each.reference == order_id)
         expected = "charged 19.99 EUR" if state == "PAID" else "not charged"
@@ -244,8 +244,13 @@ class Orders:
             self.dead(body)
         for order_id in self._behaviours:
             self._table.delete_item(Key={"id": order_id})
-            digest = hashlib.sha256(json.dumps(f"{order_id}:charge").encode()).hexdigest()
+        for key in {each.key for each in list(self._provider.requests) if each.reference in self._behaviours}:
+            digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
             self._charges.delete_item(Key={"id": f"sqs_pipeline.payment#{digest}"})
+
+    def _charge(self, order_id: str) -> Charge | None:
+        """The provider's charge for the order; its key begins with the name of the pipeline, which only the worker knows."""
+        return next((each for each in list(self._provider.charges.values()) if each.reference == order_id), None)
 
     def _orders(self) -> list[str]:
         poison = {json.loads(body)["id"] for body in self.poison}
