@@ -108,7 +108,7 @@ class Emulator:
 
     @property
     def alive(self) -> bool:
-        """Whether its process lives: it holds a lock on this file as long as it does, and no longer."""
+        """Whether its process lives, or a database that it started: they hold a lock on this file as long as they do."""
         with (self.folder / "alive").open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -216,7 +216,7 @@ def _launch(folder: Path, port: int, *, stop_with_parent: bool) -> subprocess.Po
         return subprocess.Popen(  # noqa: S603  our own launcher
             [str(venvs.EMULATOR.python), "-m", "corrections"],
             cwd=folder,
-            env=_environment(folder, port, stop_with_parent=stop_with_parent),
+            env={**_environment(folder, port, stop_with_parent=stop_with_parent), "ALIVE": str(alive.fileno())},
             stdin=subprocess.PIPE if stop_with_parent else subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -82,7 +82,7 @@ def events(account: Account, local_environment: None) -> Stack:
 def deploy_app(
     emulator: Emulator, account: Account, local_environment: None, tmp_path_factory: pytest.TempPathFactory
 ) -> DeployApp:
-    """Deploys an app of a user's own, given as the body of its stack; bootstrapped was for the local environment."""
+    """Deploys an app of a user's own, given as the body of its stack, where the local environment is deployed already."""
 
     def run(name: str, body: str) -> Stack:
         folder = tmp_path_factory.mktemp(name)

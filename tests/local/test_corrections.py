@@ -19,7 +19,8 @@ from serverless_patterns.local.processes import wait_until
 from tests.local.conftest import ROOT, Deploy
 
 CORRECTIONS = ROOT / "serverless_patterns" / "local" / "corrections"
-NAMES = sorted(file.stem for file in CORRECTIONS.glob("*.py") if file.stem not in {"__init__", "__main__", "faults"})
+HELPERS = {"__init__", "__main__", "data_api_values", "faults", "postgresql", "targets"}
+NAMES = sorted(file.stem for file in CORRECTIONS.glob("*.py") if file.stem not in HELPERS)
 CHECK_AFTER_APPLY = """
 import importlib, json, os
 os.environ["HANDLER_PYTHON"] = "python-of-the-handlers"
@@ -596,6 +597,141 @@ def test_a_mapping_template_knows_the_id_of_the_request_that_the_answer_carries(
     said = json.loads(response.content)
     assert said == {"id": message["Body"], "path": "/v1/items"}
     assert response.headers["x-amzn-requestid"] == said["id"] != ""
+
+
+def test_a_template_knows_the_address_range_of_its_vpc(deploy: Deploy) -> None:
+    vpc = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.7.0.0/16"}}
+    outputs = {"Range": {"Value": {"Fn::GetAtt": ["Vpc", "CidrBlock"]}}}
+    assert deploy("vpc", {"Resources": {"Vpc": vpc}, "Outputs": outputs}).outputs["Range"] == "10.7.0.0/16"
+
+
+# Says in the queue SEEN what it was called with, then fails if that says so.
+SCHEDULED = """
+import boto3, json, os
+def handler(event, context):
+    boto3.client("sqs").send_message(QueueUrl=os.environ["SEEN"], MessageBody=json.dumps(event))
+    if event.get("fail"):
+        raise LookupError("no such report")
+"""
+# The next moment of a schedule after another, as the corrected emulator computes it.
+NEXT_MOMENTS = """
+import json
+from datetime import datetime
+from corrections import schedules
+def moment(expression, zone, since):
+    schedule = {"ScheduleExpression": expression, "ScheduleExpressionTimezone": zone}
+    found = schedules._next(schedule, datetime.fromisoformat(since).timestamp(), once=False)
+    return datetime.fromtimestamp(found, schedules.UTC).isoformat()
+print(json.dumps({"moments": [moment(*each) for each in %r]}))
+"""
+ROLE_OF_SCHEDULE = {"RoleArn": "arn:aws:iam::000000000000:role/schedule"}
+
+
+def schedule(target: dict[str, Any], expression: str | None = None, **properties: object) -> dict[str, Any]:
+    """A schedule that fires at once, or as the expression says."""
+    now = time.strftime("at(%Y-%m-%dT%H:%M:%S)", time.gmtime())
+    window = {"FlexibleTimeWindow": {"Mode": "OFF"}, "State": "ENABLED"}
+    given = {**window, "ScheduleExpression": expression or now, "Target": {**ROLE_OF_SCHEDULE, **target}, **properties}
+    return {"Type": "AWS::Scheduler::Schedule", "Properties": given}
+
+
+def test_a_schedule_calls_a_function_with_its_time_and_a_failure_is_retried_and_goes_to_the_functions_destination(
+    account: Account, deploy: Deploy
+) -> None:
+    config = {"FunctionName": {"Ref": "Function"}, "Qualifier": "$LATEST", "MaximumRetryAttempts": 1}
+    destination = {"DestinationConfig": {"OnFailure": {"Destination": arn_of("Failed")}}}
+    sent = {"fail": True, "at": "<aws.scheduler.scheduled-time>", "of": "<aws.scheduler.schedule-arn>", "try": "<other>"}
+    resources = {
+        **dict.fromkeys(("Seen", "Failed"), QUEUE),
+        "Function": function(SCHEDULED, SEEN={"Ref": "Seen"}),
+        "Config": {"Type": "AWS::Lambda::EventInvokeConfig", "Properties": {**config, **destination}},
+    }
+    stack = deploy("scheduled-failure", template(resources))
+    functions = account.client("lambda")
+    arn = functions.get_function(FunctionName=stack.outputs["Function"])["Configuration"]["FunctionArn"]
+    at = time.time() + 2
+    account.client("scheduler").create_schedule(
+        Name="once",
+        ScheduleExpression=time.strftime("at(%Y-%m-%dT%H:%M:%S)", time.gmtime(at)),
+        FlexibleTimeWindow={"Mode": "OFF"},
+        ActionAfterCompletion="DELETE",
+        Target={**ROLE_OF_SCHEDULE, "Arn": arn, "Input": json.dumps(sent)},
+    )
+    (failure,) = messages(account, stack.outputs["Failed"])
+    record = json.loads(failure["Body"])
+    assert record["requestPayload"] == {
+        "fail": True,
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)),
+        "of": "arn:aws:scheduler:us-east-1:000000000000:schedule/default/once",
+        "try": "<other>",
+    }
+    assert record["requestContext"]["approximateInvokeCount"] == 2
+    assert len(messages(account, stack.outputs["Seen"], number=2)) == 2
+    assert wait_until(lambda: not account.client("scheduler").list_schedules(NamePrefix="once")["Schedules"], seconds=5)
+
+
+def test_a_schedule_whose_function_is_gone_tries_again_and_sends_the_input_to_the_dead_letter_queue_of_its_target(
+    account: Account, deploy: Deploy
+) -> None:
+    gone = "arn:aws:lambda:us-east-1:000000000000:function:gone"
+    policy = {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 60}
+    target = {"Arn": gone, "Input": '{"report":"sales"}', "RetryPolicy": policy, "DeadLetterConfig": {"Arn": arn_of("Dead")}}
+    stack = deploy("schedule-of-nobody", template({"Dead": QUEUE, "Once": schedule(target)}))
+    (dead,) = messages(account, stack.outputs["Dead"])
+    said = {name: value["StringValue"] for name, value in dead["MessageAttributes"].items()}
+    assert dead["Body"] == '{"report":"sales"}'
+    assert (said["RETRY_ATTEMPTS"], said["EXHAUSTED_RETRY_CONDITION"]) == ("2", "MaximumRetryAttempts")
+    assert (said["ERROR_CODE"], said["TARGET_ARN"]) == ("ResourceNotFoundException", gone)
+    assert said["SCHEDULE_ARN"].endswith(stack.outputs["Once"])
+
+
+def test_a_schedule_of_a_template_that_fires_at_once_does_so_once(account: Account, deploy: Deploy) -> None:
+    target = {"Arn": arn_of("Seen"), "Input": "<aws.scheduler.attempt-number>"}
+    stack = deploy("schedule-once", template({"Seen": QUEUE, "Once": schedule(target)}))
+    assert [message["Body"] for message in messages(account, stack.outputs["Seen"])] == ["1"]
+    assert messages(account, stack.outputs["Seen"], seconds=2.5) == []
+
+
+def test_a_schedule_of_a_template_keeps_its_time_zone(account: Account, deploy: Deploy) -> None:
+    zone = {"ScheduleExpressionTimezone": "Europe/Berlin"}
+    stack = deploy("zoned", template({"Seen": QUEUE, "Daily": schedule({"Arn": arn_of("Seen")}, "cron(0 6 * * ? *)", **zone)}))
+    found = account.client("scheduler").get_schedule(Name=stack.outputs["Daily"])
+    assert found["ScheduleExpressionTimezone"] == "Europe/Berlin"
+
+
+def test_a_schedule_reads_its_expression_in_its_time_zone(tmp_path: Path) -> None:
+    daily, berlin = "cron(30 2 * * ? *)", "Europe/Berlin"
+    expected = {
+        (daily, "UTC", "2026-03-01T12:00+00:00"): "2026-03-02T02:30:00+00:00",
+        (daily, berlin, "2026-03-01T12:00+00:00"): "2026-03-02T01:30:00+00:00",
+        (daily, berlin, "2026-03-28T12:00+00:00"): "2026-03-30T00:30:00+00:00",  # there is no 02:30 on the 29th
+        (daily, berlin, "2026-10-24T12:00+00:00"): "2026-10-25T00:30:00+00:00",  # the first of two
+        (daily, berlin, "2026-10-25T00:30+00:00"): "2026-10-26T01:30:00+00:00",  # and not the second
+        (daily, berlin, "2026-10-25T01:15+00:00"): "2026-10-26T01:30:00+00:00",
+        ("at(2026-03-01T06:00:00)", "Asia/Kolkata", "2026-03-01T00:00+00:00"): "2026-03-01T00:30:00+00:00",
+        ("rate(5 minutes)", berlin, "2026-03-01T00:00+00:00"): "2026-03-01T00:05:00+00:00",
+    }
+    found = in_the_emulators_environment(tmp_path, NEXT_MOMENTS % list(expected))
+    assert found["moments"] == list(expected.values())
+
+
+def test_an_event_whose_queue_is_gone_comes_to_the_dead_letter_queue_of_the_rules_target(
+    account: Account, deploy: Deploy
+) -> None:
+    target = {"Id": "Queue", "Arn": arn_of("Gone"), "DeadLetterConfig": {"Arn": arn_of("Dead")}}
+    pattern = {"source": ["shop.of.test"]}
+    rule = {"Type": "AWS::Events::Rule", "Properties": {"EventPattern": pattern, "Targets": [target], "State": "ENABLED"}}
+    stack = deploy("rule-of-nobody", template({"Dead": QUEUE, "Gone": QUEUE, "Rule": rule}))
+    entry = {"Source": "shop.of.test", "DetailType": "sold", "Detail": '{"id": 1}'}
+    account.client("events").put_events(Entries=[entry])
+    assert len(messages(account, stack.outputs["Gone"])) == 1
+    account.client("sqs").delete_queue(QueueUrl=stack.outputs["Gone"])
+    account.client("events").put_events(Entries=[entry])
+    (dead,) = messages(account, stack.outputs["Dead"])
+    said = {name: value["StringValue"] for name, value in dead["MessageAttributes"].items()}
+    assert json.loads(dead["Body"])["detail"] == {"id": 1}
+    assert (said["ERROR_CODE"], said["RETRY_ATTEMPTS"]) == ("NO_RESOURCE", "0")
+    assert said["RULE_ARN"].endswith(f"rule/{stack.outputs['Rule']}")
 
 
 @pytest.fixture(scope="module")

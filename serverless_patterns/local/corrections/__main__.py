@@ -27,7 +27,9 @@ CORRECTIONS = (
     "async_destinations",
     "batch_item_failures",
     "configuration_only",
+    "data_api",
     "embedded_metrics",
+    "events_to_lambda",
     "handler_errors",
     "handler_runtime",
     "http_api_cors",
@@ -37,13 +39,17 @@ CORRECTIONS = (
     "metric_math_alarms",
     "queue_locking",
     "queue_metrics",
+    "rds_databases",
     "rest_method_throttling",
     "rest_request_validators",
     "rest_template_context",
+    "rule_targets",
+    "schedules",
     "sns_to_lambda",
     "subscription_redrive",
     "table_settings",
     "topic_settings",
+    "vpc_attributes",
 )
 
 # Ends a group, then removes its folder; what was started for it, and ends at the same moment, may still write there at first.
