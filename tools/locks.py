@@ -15,6 +15,16 @@ LOCKS: dict[str, list[str]] = {
     "requirements-dev.txt": ["pyproject.toml", "--extra", "dev", "--no-emit-package", "serverless-patterns"],
     "requirements.txt": ["pyproject.toml", "--extra", "node", "--constraints", "requirements-dev.txt"],
     "lambda_src/requirements.txt": ["lambda_src/requirements.in", "--constraints", "requirements-dev.txt"],
+    "lambda_src/s3_processing/requirements.txt": [
+        "lambda_src/s3_processing/requirements.in",
+        "--constraints",
+        "requirements-dev.txt",
+    ],
+    "lambda_src/scheduled_report/requirements.txt": [
+        "lambda_src/scheduled_report/requirements.in",
+        "--constraints",
+        "requirements-dev.txt",
+    ],
     # The emulator pins its own boto3, so its locks stand apart.
     "serverless_patterns/local/emulator-requirements.txt": ["serverless_patterns/local/emulator-requirements.in"],
     "serverless_patterns/local/runtime-requirements.txt": ["serverless_patterns/local/runtime-requirements.in"],

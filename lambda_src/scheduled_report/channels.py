@@ -1,0 +1,72 @@
+"""The calls that announce a report: ``sns:Publish`` on the topic, ``ses:SendEmail`` on the sender's identity.
+
+Neither is made twice by the SDK: who got no answer in time cannot know whether the message is out, and would send it again.
+"""
+
+from typing import Any, Protocol
+
+import boto3
+from botocore.config import Config
+
+from scheduled_report.announcement import Announcement
+
+CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 1})
+
+
+class SnsClient(Protocol):
+    """The call that is made."""
+
+    def publish(self, **parameters: Any) -> Any:  # noqa: ANN401  boto3's own
+        """Publish a message."""
+
+
+class SesClient(Protocol):
+    """The call that is made."""
+
+    def send_email(self, **parameters: Any) -> Any:  # noqa: ANN401  boto3's own
+        """Send a mail."""
+
+
+class Topic:
+    """The topic that is told of each report.
+
+    Args:
+        arn: Its ARN.
+        client: The client to use. Default: a new one that tries once.
+    """
+
+    def __init__(self, arn: str, client: SnsClient | None = None) -> None:
+        self._arn = arn
+        self._client: SnsClient = client or boto3.client("sns", config=CONFIG)
+
+    def send(self, announcement: Announcement) -> None:
+        """Publish it."""
+        self._client.publish(TopicArn=self._arn, Subject=announcement.subject, Message=announcement.text)
+
+
+class Mail:
+    """The mail that tells of each report.
+
+    Args:
+        sender: Its sender, an identity that SES has verified.
+        recipients: Who gets it.
+        client: The client to use. Default: a new one that tries once.
+    """
+
+    def __init__(self, sender: str, recipients: tuple[str, ...], client: SesClient | None = None) -> None:
+        self._sender = sender
+        self._recipients = list(recipients)
+        self._client: SesClient = client or boto3.client("sesv2", config=CONFIG)
+
+    def send(self, announcement: Announcement) -> None:
+        """Send it."""
+        body = {"Text": _content(announcement.text), "Html": _content(announcement.html)}
+        self._client.send_email(
+            FromEmailAddress=self._sender,
+            Destination={"ToAddresses": self._recipients},
+            Content={"Simple": {"Subject": _content(announcement.subject), "Body": body}},
+        )
+
+
+def _content(text: str) -> dict[str, str]:
+    return {"Data": text, "Charset": "UTF-8"}

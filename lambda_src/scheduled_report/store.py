@@ -1,0 +1,166 @@
+"""The table of the runs: conditional updates, so that of two ticks of one day only one makes its report.
+
+They need ``dynamodb:UpdateItem`` and no more: an update whose condition is broken answers with what is there instead.
+"""
+
+import math
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from scheduled_report.days import Order
+from scheduled_report.models import Files, Run, State
+from shared.aws import CLIENT_CONFIG
+from shared.dynamodb import attributes_of, values_of
+from shared.errors import ConflictError
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+_NAMES = {"#state": "state", "#keys": "keys", "#rows": "rows", "#bytes": "bytes", "#until": "until"}
+_STATES = {f":{state.lower()}": str(state) for state in State}
+
+#: A run that Lambda cut off stays RUNNING. It is dead for sure when its time is over and the clocks may differ by this.
+_SKEW_SECONDS = 5
+
+_RUNNING = "Another run makes the report of this day. It is tried again."
+_OVERTAKEN = "Another run has taken over the report of this day."
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What came of an update: whether it was made, and the row as it is now."""
+
+    made: bool
+    run: Run | None
+
+
+class RunsTable:
+    """The table of the runs.
+
+    Args:
+        table_name: Its name.
+        client: The client to use. Default: a new one, with short timeouts.
+        clock: The time of day.
+    """
+
+    def __init__(
+        self,
+        table_name: str,
+        client: "DynamoDBClient | None" = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client = client or boto3.client("dynamodb", config=CLIENT_CONFIG)
+        self._table = table_name
+        self._clock = clock
+
+    def claim(self, report: str, order: Order, request: str, seconds: float) -> Run:
+        """Take the report of a day up. A run that comes back as DONE was so before, and nothing is left to do.
+
+        Args:
+            report: The report.
+            order: The day, and whether the report is made although it is there.
+            request: The invocation; Lambda's own retries have the same one, and do not make a report again for it.
+            seconds: How long the invocation has left.
+
+        Raises:
+            ConflictError: Another run is at it.
+        """
+        run_id = f"{report}#{order.day.date.isoformat()}"
+        claimed = self._claimed(request, seconds)
+        change = self._take_up(run_id, report, order, claimed)
+        if not change.made and order.again and change.run and change.run.state is State.DONE:
+            change = self._take_up_again(run_id, claimed)
+        if change.run is None or not (change.made or change.run.state is State.DONE):
+            raise ConflictError(_RUNNING)
+        return change.run
+
+    def published(self, run: Run) -> None:
+        """Write down that the topic has been told."""
+        self._owned(run, "SET published_at = :now", {":now": self._now()})
+
+    def mailed(self, run: Run) -> None:
+        """Write down that the mail has been sent."""
+        self._owned(run, "SET mailed_at = :now", {":now": self._now()})
+
+    def finish(self, run: Run, files: Files) -> Run:
+        """Write down what has been made.
+
+        Raises:
+            ConflictError: Another run has taken over.
+        """
+        return self._owned(
+            run,
+            "SET #state = :done, #keys = :keys, #rows = :rows, #bytes = :bytes, finished_at = :now REMOVE reason",
+            {":keys": list(files.keys), ":rows": files.rows, ":bytes": files.bytes, ":now": self._now()},
+        )
+
+    def fail(self, run: Run, reason: str) -> None:
+        """Write down why it failed."""
+        self._owned(run, "SET #state = :failed, reason = :reason, finished_at = :now", {":reason": reason, ":now": self._now()})
+
+    def _take_up(self, run_id: str, report: str, order: Order, claimed: Mapping[str, object]) -> _Change:
+        return self._update(
+            run_id,
+            "SET #state = :running, attempts = if_not_exists(attempts, :none) + :one, started_at = :now, #until = :until, "
+            "request_id = :request, claim = :claim, report = :report, report_date = :date",
+            "attribute_not_exists(id) OR #state = :failed OR (#state = :running AND (#until < :moment OR claim = :claim))",
+            {
+                ":none": 0,
+                ":moment": math.floor(self._clock().timestamp()),
+                ":report": report,
+                ":date": order.day.date.isoformat(),
+                **claimed,
+            },
+        )
+
+    def _take_up_again(self, run_id: str, claimed: Mapping[str, object]) -> _Change:
+        return self._update(
+            run_id,
+            "SET #state = :running, attempts = attempts + :one, started_at = :now, #until = :until, request_id = :request, "
+            "claim = :claim REMOVE published_at, mailed_at",
+            "(#state = :done AND request_id <> :request) OR (#state = :running AND claim = :claim)",
+            claimed,
+        )
+
+    def _claimed(self, request: str, seconds: float) -> dict[str, object]:
+        """What a claim writes; its own name, for the SDK may repeat the update if the answer to it gets lost."""
+        until = math.ceil(self._clock().timestamp() + seconds) + _SKEW_SECONDS
+        return {":one": 1, ":now": self._now(), ":until": until, ":request": request, ":claim": str(uuid.uuid4())}
+
+    def _owned(self, run: Run, expression: str, values: Mapping[str, object]) -> Run:
+        condition = "#state = :running AND attempts = :attempts"
+        change = self._update(run.id, expression, condition, {":attempts": run.attempts, **values})
+        if change.run is None or change.run.attempts != run.attempts:
+            raise ConflictError(_OVERTAKEN)
+        return change.run  # if it was not made it had been: the SDK repeats an update whose answer gets lost
+
+    def _update(self, run_id: str, expression: str, condition: str, values: Mapping[str, object]) -> _Change:
+        used = f"{expression} {condition}"
+        states = {name: state for name, state in _STATES.items() if re.search(rf"{name}\b", used)}
+        try:
+            answer = self._client.update_item(
+                TableName=self._table,
+                Key={"id": {"S": run_id}},
+                UpdateExpression=expression,
+                ConditionExpression=condition,
+                ExpressionAttributeNames={name: attribute for name, attribute in _NAMES.items() if name in used},
+                ExpressionAttributeValues=attributes_of({**values, **states}),
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            return _Change(made=False, run=_run(error.response.get("Item")))
+        return _Change(made=True, run=_run(answer["Attributes"]))
+
+    def _now(self) -> str:
+        return self._clock().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _run(attributes: Any) -> Run | None:  # noqa: ANN401  the stubs do not know the item of an error
+    return Run.from_values(values_of(attributes)) if attributes else None
