@@ -47,7 +47,6 @@ _FIFO_SECONDS = _LONGEST_POSTPONED_SECONDS - 3600  # a message that stays is del
 #: minutes from here on, four days are over first.
 _FREE_RECEIVES = 400
 
-_FIRST_GROWING_SECONDS = 30
 _MOST_REMEMBERED = 10_000
 _MILLISECONDS = re.compile(r"[0-9]{1,15}")
 _UNSENDABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]")
@@ -61,8 +60,8 @@ class PostponedError(HandlerError):
     Args:
         detail: Why.
         delay: Seconds until it comes again.
-        grows: Whether it comes again after 30 s at first, and then the later the longer it has been waiting: for what may
-            last until somebody mends it. The ``delay`` is what it takes at least.
+        grows: Whether it comes again after the delay of a first retry, and then the later the longer it has been waiting: for
+            what may last until somebody mends it. The ``delay`` is what it takes at least.
         hint: What whoever runs this can do about it: for the log.
     """
 
@@ -330,7 +329,7 @@ class QueueConsumer:
             return _LONGEST_DELAY_SECONDS
         if not error.grows:
             return min(error.delay, _LONGEST_DELAY_SECONDS)
-        least = max(_FIRST_GROWING_SECONDS, error.delay, self._age(message) / 4)
+        least = max(self._settings.retry_delay_seconds, error.delay, self._age(message) / 4)
         return min(_LONGEST_DELAY_SECONDS, math.ceil(least * (1 + self._chance.share() / 2)))
 
     def _given_up(self, message: Message, error: Exception) -> int | None:
