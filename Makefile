@@ -19,7 +19,7 @@ demo: install ## Deploy every pattern on this machine, use it, show what happene
 	@python -m serverless_patterns.local demo
 
 test: install ## Run all tests, those on the emulator included
-	@pytest
+	@pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: install ## Lint, types, and whether the locks are fresh
 	@ruff check --quiet .

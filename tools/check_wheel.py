@@ -17,13 +17,12 @@ import uv
 ROOT = Path(__file__).resolve().parent.parent
 FOREIGN_APP = """\
 import aws_cdk as cdk
-from serverless_patterns import ApiCrud
+from serverless_patterns import LOCAL
+from serverless_patterns.catalog import CATALOG
 
 app = cdk.App()
-stack = cdk.Stack(app, "Foreign")
-schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-users = ApiCrud(stack, "Users", resource="users", schema=schema)
-cdk.CfnOutput(stack, "Url", value=users.url)
+for entry in CATALOG:
+    entry.define(cdk.Stack(app, entry.name.replace("_", "-")), LOCAL.operations.replace(handler_platform="aws"))
 app.synth()
 """
 
@@ -38,10 +37,13 @@ def main() -> None:
         (folder / "app.py").write_text(FOREIGN_APP)
         assembly = synthesise(python, folder)
         print(f"synthesised a foreign app with {package_count(python)} packages installed, none of this repository's folders")
-        function, layer = assets(assembly)
-        expect(function, "api_crud/handler.py", "api_crud/schema.json", "shared/__init__.py")
-        expect(layer, "python/aws_lambda_powertools/__init__.py", "python/jsonschema_rs/__init__.py")
-        print("found      the handler in the function's asset, its dependencies in the layer's")
+        stacks = sorted(path.name.partition(".")[0] for path in assembly.glob("*.template.json"))
+        for stack in stacks:
+            functions, layers = assets(assembly, stack)
+            for function in functions:
+                expect(function, f"{stack.replace('-', '_')}/handler.py", "shared/__init__.py")
+            expect(layers[0], "python/aws_lambda_powertools/__init__.py", "python/jsonschema_rs/__init__.py")
+        print(f"found      the handlers of {', '.join(stacks)} in their functions' assets, their dependencies in the layers'")
 
 
 def build(folder: Path) -> Path:
@@ -70,13 +72,16 @@ def synthesise(python: Path, folder: Path) -> Path:
     return folder / "cdk.out"
 
 
-def assets(assembly: Path) -> tuple[Path, Path]:
-    """The folders of the function's and of the layer's code."""
-    template = json.loads((assembly / "Foreign.template.json").read_text())
-    keys = {r["Type"]: r["Properties"] for r in template["Resources"].values() if "Lambda" in r["Type"]}
-    function = keys["AWS::Lambda::Function"]["Code"]["S3Key"]
-    layer = keys["AWS::Lambda::LayerVersion"]["Content"]["S3Key"]
-    return assembly / f"asset.{Path(function).stem}", assembly / f"asset.{Path(layer).stem}"
+def assets(assembly: Path, stack: str) -> tuple[list[Path], list[Path]]:
+    """The folders of the code of a stack's functions, and of its layers: first that which all bundled handlers have."""
+    template = json.loads((assembly / f"{stack}.template.json").read_text())
+    found: dict[str, list[Path]] = {"AWS::Lambda::Function": [], "AWS::Lambda::LayerVersion": []}
+    for _, resource in sorted(template["Resources"].items()):
+        if resource["Type"] in found:
+            properties = resource["Properties"]
+            key = (properties.get("Code") or properties["Content"])["S3Key"]
+            found[resource["Type"]].append(assembly / f"asset.{Path(key).stem}")
+    return found["AWS::Lambda::Function"], found["AWS::Lambda::LayerVersion"]
 
 
 def expect(folder: Path, *files: str) -> None:

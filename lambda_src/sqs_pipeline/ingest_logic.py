@@ -15,7 +15,7 @@ from sqs_pipeline.ingest_models import Accepted, Message, Reservation
 from sqs_pipeline.models import Order, State, timestamp
 
 #: What of a row is shown. The others are how the pattern works: the hash of the body, when the outcome was announced.
-SHOWN = ("id", "state", "order", "attempts", "created_at", "updated_at", "history", "payment_id", "reason")
+SHOWN = ("id", "state", "order", "attempts", "created_at", "updated_at", "history", "payment_id", "reason", "charge")
 
 
 class Store(Protocol):
