@@ -1,6 +1,7 @@
 """AWS CDK constructs for event-driven systems: one construct for each pattern."""
 
 from serverless_patterns._blocks.alarms import Alerts
+from serverless_patterns._blocks.bucket import BucketOptions
 from serverless_patterns._blocks.edge import Authorization, Cors, Throttle, UsagePlan
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.queue import QueueOptions
@@ -11,6 +12,7 @@ from serverless_patterns.api_crud import ApiCrud
 from serverless_patterns.environments import DEV, ENVIRONMENTS, LOCAL, PROD, STAGING, Environment, environment_named
 from serverless_patterns.errors import BundlingError, LocalRunError, PatternError, PatternsError, UnknownEnvironmentError
 from serverless_patterns.operations import Capacity, Operations
+from serverless_patterns.s3_processing import FileLimits, S3Processing
 from serverless_patterns.sns_fanout import SnsFanout, Subscriber
 from serverless_patterns.sqs_pipeline import CircuitBreaker, SqsPipeline
 
@@ -24,11 +26,13 @@ __all__ = [
     "ApiCrud",
     "AuditTrail",
     "Authorization",
+    "BucketOptions",
     "BundlingError",
     "Capacity",
     "CircuitBreaker",
     "Cors",
     "Environment",
+    "FileLimits",
     "Handler",
     "LocalRunError",
     "Notification",
@@ -36,6 +40,7 @@ __all__ = [
     "PatternError",
     "PatternsError",
     "QueueOptions",
+    "S3Processing",
     "SnsFanout",
     "SqsPipeline",
     "Subscriber",

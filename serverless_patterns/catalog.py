@@ -15,6 +15,7 @@ from serverless_patterns._blocks.subscriber_action import AuditTrail, Notificati
 from serverless_patterns.api_crud import ApiCrud
 from serverless_patterns.errors import PatternError
 from serverless_patterns.operations import Operations
+from serverless_patterns.s3_processing import S3Processing
 from serverless_patterns.sns_fanout import SnsFanout
 from serverless_patterns.sqs_pipeline import SqsPipeline
 
@@ -72,10 +73,15 @@ def _events(scope: Construct, operations: Operations) -> SnsFanout:
     return events
 
 
+def _imports(scope: Construct, operations: Operations) -> S3Processing:
+    return S3Processing(scope, "Imports", prefix="incoming/", operations=operations)
+
+
 CATALOG: tuple[Entry, ...] = (
     Entry(name="api_crud", flow="client -> HTTP API -> function -> table", define=_products),
     Entry(name="sqs_pipeline", flow="client -> API -> queue -> worker -> payment API, table, topic", define=_orders),
     Entry(name="sns_fanout", flow="topic -> filtered queues -> subscribers", define=_events),
+    Entry(name="s3_processing", flow="bucket -> queue -> function -> table, output bucket, topic", define=_imports),
 )
 
 

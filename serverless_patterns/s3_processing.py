@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,8 +48,8 @@ Trigger = Literal["queue", "direct"]
 
 #: Seconds. A file of a million rows takes minutes; what is not done by then goes on in the next invocation.
 TIMEOUT = 300
-#: Seconds. Less would not be enough for the writes of one batch of rows and what comes after them.
-LEAST_TIMEOUT = 30
+#: Seconds. The bundled handler begins an object only with 33 s left, and keeps 26 for what comes after the last row.
+LEAST_TIMEOUT = 60
 #: MB. An image of 50 million pixels takes 150 to 200 when it is decoded; and more memory is more CPU.
 MEMORY_SIZE = 1024
 #: The status of each object, and its rows: a row belongs to one version of its object.
@@ -59,8 +60,6 @@ LONGEST_KEY = 1024
 #: Where results go in the output bucket.
 RESULTS, THUMBNAILS = "results/", "thumbnails/"
 SCHEMA_FILE = "schema.json"
-#: The namespace of the metrics that the bundled handlers write.
-METRICS = "ServerlessPatterns"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,12 +110,14 @@ class S3Processing(Construct):
         prefix: Only keys that begin so. Default: all.
         suffix: Only keys that end so. Default: all.
         trigger: ``"queue"`` (default): EventBridge -> queue -> function, with back-pressure. ``"direct"``: S3 invokes the
-            function; success and failure go to a queue each, whose functions announce them. It needs the pattern's own bucket.
+            function; success and failure go to a queue each, whose functions announce them. It needs the pattern's own bucket;
+            any bucket of the account may invoke the function, which can read this one only.
         output_bucket: Options of the bucket for results and thumbnails, or another bucket of yours.
         table: Options of the table that is defined, or a table of yours with the string partition key ``object`` and the number
             sort key ``row``.
         topic: A topic of yours for the announcements. Default: one is defined.
-        schema: JSON Schema (draft 2020-12) of each JSON document or line. Default: any JSON.
+        schema: JSON Schema (draft 2020-12) of each JSON document or line, which are objects then; fields that it does not name
+            are refused, unless it sets ``additionalProperties``. Default: any JSON.
         processor: Your ``process(object) -> result`` instead of the built-in formats, made by
             ``Handler.from_directory(folder, "module.process")``; reading, limits, status, retries and announcements stay.
         limits: What a file may be.
@@ -151,14 +152,14 @@ class S3Processing(Construct):
         operations: Operations | None = None,
     ) -> None:
         check_arguments(locals())
-        self._worker_options = worker or WorkerOptions(timeout=Duration.seconds(TIMEOUT), batch_size=1)
+        self._worker_options = _worker_options(worker)
         _check(prefix, suffix, trigger, limits, processor, handler, self._worker_options)
         _check_buckets(bucket, output_bucket, trigger)
-        document = None if schema is None else resource_schema(schema, reserved=())
+        document = None if schema is None else resource_schema(schema, reserved=(), key=None)
         table_options = _table_options(table, encryption_key)
         super().__init__(scope, construct_id)
         self._operations, self._key = operations or Operations(), encryption_key
-        self._prefix, self._suffix, self._bundled = prefix, suffix, handler is None
+        self._prefix, self._suffix, self._owns_topic = prefix, suffix, topic is None
 
         self._bucket = self._bucket_of("Bucket", bucket)
         self._output_bucket = self._bucket_of("OutputBucket", output_bucket)
@@ -168,7 +169,7 @@ class S3Processing(Construct):
             else table_options
         )
         self._topic = topic or define_topic(self, "Topic", key=encryption_key)
-        self._queue = self._work_queue("") if trigger == "queue" else None
+        self._queue = self._work_queue("", self._worker_options, bundled=handler is None) if trigger == "queue" else None
         self._outcomes: dict[str, tuple[WorkQueue, HandlerFunction]] = {}
         self._rule: events.CfnRule | None = None
         self._undelivered: sqs.Queue | None = None
@@ -245,13 +246,15 @@ class S3Processing(Construct):
             alarms.add_undelivered("Delivery", self._undelivered)
         if self._queue is not None:
             alarms.add_queue("Objects", self._queue, self._function)
+            alarms.add_unexpected_errors(self._function)
         alarms.add_worker("Function", self._function, timeout=self._worker_options.timeout_or_default)
         for name, (queue, function) in self._outcomes.items():
             alarms.add_queue(name, queue, function)
             alarms.add_worker(name, function, timeout=WorkerOptions().timeout_or_default)
         if self._outcomes:
             alarms.add_dropped("Function", self._function)
-        alarms.add_topic("Announcement", self._topic)
+        if self._owns_topic:
+            alarms.add_topic("Announcement", self._topic)  # that of another pattern has its alarms there
         alarms.add_table("Table", self._table, TABLE_ACTIONS)
         return alarms.alarms
 
@@ -260,15 +263,14 @@ class S3Processing(Construct):
             return given
         return define_bucket(self, construct_id, options=given or BucketOptions(), key=self._key, operations=self._operations)
 
-    def _work_queue(self, construct_id: str, options: WorkerOptions | None = None) -> WorkQueue:
-        worker = options or self._worker_options
+    def _work_queue(self, construct_id: str, worker: WorkerOptions, *, bundled: bool) -> WorkQueue:
         return work_queue(
             self,
             construct_id,
             options=QueueOptions(),
             least_visibility=worker.least_visibility,
             max_receive_count=worker.max_attempts,
-            redrive_after=worker.max_attempts + (SPARE_RECEIVES if self._bundled else 0),
+            redrive_after=worker.max_attempts + (SPARE_RECEIVES if bundled else 0),
             key=self._key,
             operations=self._operations,
         )
@@ -351,7 +353,7 @@ class S3Processing(Construct):
 
     def _define_outcome(self, name: str, settings: Mapping[str, str]) -> tuple[WorkQueue, HandlerFunction]:
         options = WorkerOptions()
-        queue = self._work_queue(name, options)
+        queue = self._work_queue(name, options, bundled=True)
         function = HandlerFunction(
             self,
             f"{name}Notifier",
@@ -403,6 +405,12 @@ def _check(  # noqa: PLR0917  what the constructor was given, in its order
     )
 
 
+def _worker_options(given: WorkerOptions | None) -> WorkerOptions:
+    """Those that were given; files take longer than the 30 s that other workers have."""
+    options = given or WorkerOptions(batch_size=1)
+    return options if options.timeout is not None else dataclasses.replace(options, timeout=Duration.seconds(TIMEOUT))
+
+
 def _check_buckets(
     bucket: s3.IBucket | BucketOptions | None, output_bucket: s3.IBucket | BucketOptions | None, trigger: Trigger
 ) -> None:
@@ -415,15 +423,28 @@ def _check_buckets(
         "bucket must be the pattern's own for trigger='direct', whose notification is a property of the bucket: give "
         "BucketOptions(...), or use trigger='queue', which takes any bucket",
     )
-    if own or output_bucket is None or isinstance(output_bucket, BucketOptions):
+    if own or output_bucket is None:
         return
-    same = bucket is output_bucket or getattr(bucket, "bucket_name", None) == output_bucket.bucket_name
+    if isinstance(output_bucket, BucketOptions):
+        same = output_bucket.access_logs is not None and _is_same(bucket, output_bucket.access_logs)
+        check(
+            not same,
+            "access_logs of output_bucket must be another bucket than bucket: each log would be worked, and logged again",
+        )
+        return
+    same = _is_same(bucket, output_bucket)
     check(not same, "output_bucket must be another bucket than bucket: each result would be worked as a new object, for ever")
 
 
+def _is_same(one: object, other: s3.IBucket) -> bool:
+    """Whether two buckets are one, as far as their names and ARNs tell."""
+    names = ("bucket_name", "bucket_arn")
+    return one is other or any(getattr(one, name, None) == getattr(other, name) for name in names)
+
+
 def _table_options(table: dynamodb.ITable | TableOptions | None, key: kms.IKey | None) -> dynamodb.ITable | TableOptions:
-    if table is None:
-        return TableOptions(encryption_key=key)
-    if not isinstance(table, TableOptions):
+    if table is not None and not isinstance(table, TableOptions):
         check_key("table", table, KEYS)
-    return table
+        return table
+    options = table or TableOptions()
+    return options if options.encryption_key is not None else dataclasses.replace(options, encryption_key=key)

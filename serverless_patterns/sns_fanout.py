@@ -22,7 +22,14 @@ from serverless_patterns._blocks.asynchronous import invoke_asynchronously
 from serverless_patterns._blocks.checks import check, check_named_texts, check_type
 from serverless_patterns._blocks.filter_policy import FilterOn
 from serverless_patterns._blocks.function import MEMORY_SIZE, HandlerFunction
-from serverless_patterns._blocks.queue import SPARE_RECEIVES, QueueOptions, WorkQueue, dead_letter_queue, work_queue
+from serverless_patterns._blocks.queue import (
+    FIFO_RECEIVES,
+    SPARE_RECEIVES,
+    QueueOptions,
+    WorkQueue,
+    dead_letter_queue,
+    work_queue,
+)
 from serverless_patterns._blocks.subscriber_action import Action, Prepared, check_action, prepare
 from serverless_patterns._blocks.subscription import (
     Filter,
@@ -288,7 +295,7 @@ class SnsFanout(Construct):
             options=QueueOptions(fifo=self._topic.fifo),
             least_visibility=options.least_visibility,
             max_receive_count=options.max_attempts,
-            redrive_after=options.max_attempts + (SPARE_RECEIVES if action.handler.with_dependency_layer else 0),
+            redrive_after=_redrive_after(options, fifo=self._topic.fifo, bundled=action.handler.with_dependency_layer),
             key=self._key,
             operations=self._operations,
         )
@@ -366,6 +373,13 @@ class SnsFanout(Construct):
             permission=permission,
         )
         return undelivered
+
+
+def _redrive_after(options: WorkerOptions, *, fifo: bool, bundled: bool) -> int:
+    """After how many receives SQS itself moves a message: a bundled handler does so before, with the reason."""
+    if not bundled:
+        return options.max_attempts
+    return FIFO_RECEIVES if fifo else options.max_attempts + SPARE_RECEIVES
 
 
 def _add_alarms(alarms: AlarmSet, subscriber: Subscriber, action: Prepared | None) -> None:

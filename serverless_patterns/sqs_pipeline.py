@@ -23,7 +23,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from serverless_patterns._blocks.alarms import AlarmSet, Alerts, rate_of
+from serverless_patterns._blocks.alarms import AlarmSet, Alerts, handler_metric, rate_of
 from serverless_patterns._blocks.arguments import check_arguments
 from serverless_patterns._blocks.checks import (
     check,
@@ -40,6 +40,7 @@ from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.http_edge import http_edge
 from serverless_patterns._blocks.queue import (
     DEAD_LETTER_RETENTION_DAYS,
+    FIFO_RECEIVES,
     SPARE_RECEIVES,
     QueueOptions,
     WorkQueue,
@@ -67,16 +68,11 @@ LEAST_WORKER_TIMEOUT = 20
 #: Bytes of a request's body: an item of a table holds 400 KB, names included.
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 MAX_BODY_BYTES = 256 * 1024
-#: The most receives that SQS allows. A message of a FIFO queue can be put off only by receiving it again: the worker itself
-#: counts its tries. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
-FIFO_RECEIVES = 1000
 #: Seconds: an order that could not be tried is put off for so long at most.
 LONGEST_POSTPONED = 4 * 24 * 60 * 60
 WHY_FOUR_DAYS = "an order that is put off stays in it, and SQS deletes what is older"
 #: Seconds that orders may be put off before it is critical: customers wait for them.
 POSTPONED_TOO_LONG = 60 * 60
-#: The namespace of the metrics that the bundled handlers write.
-METRICS = "ServerlessPatterns"
 #: Characters of the name of a pipeline, which is part of keys and ids of events.
 LONGEST_NAME = 64
 SCHEMA_FILE = "schema.json"
@@ -333,7 +329,7 @@ class SqsPipeline(Construct):
 
     def metric_circuit_opened(self) -> cloudwatch.IMetric:
         """How often the worker stopped calling the payment API, per minute."""
-        return self._metric("CircuitOpened")
+        return handler_metric(self._worker, "CircuitOpened", "Sum")
 
     def metric_server_errors(self) -> cloudwatch.IMetric:
         """Answers 5xx as a percentage of the requests, per minute."""
@@ -365,7 +361,7 @@ class SqsPipeline(Construct):
         )
         alarms.add(
             "OrdersPostponed",
-            self._metric("PostponedSeconds", statistic="Maximum"),
+            handler_metric(self._worker, "PostponedSeconds", "Maximum"),
             tier="critical",
             threshold=POSTPONED_TOO_LONG,
             at_threshold=False,
@@ -374,22 +370,7 @@ class SqsPipeline(Construct):
                 f"are given up. First: {logs}; aws secretsmanager describe-secret --secret-id {self._secret.secret_arn}"
             ),
         )
-        alarms.add(
-            "UnexpectedErrors",
-            self._metric("UnexpectedErrors"),
-            tier="critical",
-            threshold=1,
-            description=f"The worker met an error that it does not know; the order is tried again. First: {logs}",
-        )
-
-    def _metric(self, name: str, statistic: str = "Sum") -> cloudwatch.IMetric:
-        return cloudwatch.Metric(
-            namespace=METRICS,
-            metric_name=name,
-            dimensions_map={"FunctionName": self._worker.function_name},
-            statistic=statistic,
-            period=Duration.minutes(1),
-        )
+        alarms.add_unexpected_errors(self._worker)
 
     @property
     def _idempotency_seconds(self) -> int:

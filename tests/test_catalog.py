@@ -273,6 +273,7 @@ def test_stacks_go_to_the_account_and_region_of_their_environment():
         "prod-api-crud": "aws://123456789012/eu-central-1",
         "prod-sqs-pipeline": "aws://123456789012/eu-central-1",
         "prod-sns-fanout": "aws://123456789012/eu-central-1",
+        "prod-s3-processing": "aws://123456789012/eu-central-1",
     }
     assert all(stack.termination_protection for stack in stacks)
 
@@ -281,7 +282,7 @@ def test_the_app_is_that_of_dev_unless_told():
     app = new_app()
     repository_app.define(app)
     found = [child.node.id for child in app.node.children if isinstance(child, cdk.Stack)]
-    assert found == ["dev-api-crud", "dev-sqs-pipeline", "dev-sns-fanout"]
+    assert found == ["dev-api-crud", "dev-sqs-pipeline", "dev-sns-fanout", "dev-s3-processing"]
 
 
 def test_a_users_tags_are_added():

@@ -19,11 +19,16 @@ VALIDATING = {name: value for name, value in os.environ.items() if name != "CDK_
 REASONS = {
     "CloudWatchLogGroupEncrypted": "log groups are encrypted by CloudWatch Logs; they hold no bodies, headers or tokens",
     "IAM5[Resource::*]": "X-Ray has no resources to name: xray:PutTraceSegments and PutTelemetryRecords only",
+    "IAM5[Resource::<ImportsBucketB463A28B.Arn>/incoming/*]": "objects have no names before they are uploaded: those below "
+    "the prefix of the pattern, to be read",
+    "IAM5[Resource::<ImportsOutputBucket26721170.Arn>/results/*]": "a result is named after its object: those of this folder, "
+    "to be written and not read",
+    "IAM5[Resource::<ImportsOutputBucket26721170.Arn>/thumbnails/*]": "the same",
     "IAMNoInlinePolicy": "a policy belongs to one role of one function: sharing it would widen it",
     "LambdaConcurrency": "reserved concurrency throttles, and burns tries of messages: an API's throttle and the most batches "
     "that the poller of a queue starts at once are the limits",
     "LambdaDLQ": "a function behind an API answers with its failure; a queue keeps what its worker could not do; an event of "
-    "SNS goes to a destination on failure, which keeps the reason too",
+    "SNS or S3 goes to a destination on failure, which keeps the reason too",
     "LambdaEventSourceMappingDestination": "destinations are for streams: a queue has its dead-letter queue",
     "LambdaInsideVPC": "functions reach public endpoints only: a VPC would add a NAT gateway and protect nothing",
     "CloudWatchAlarmAction": "the alarms of local and dev notify nobody on purpose: nobody is on call for them",
@@ -32,12 +37,17 @@ REASONS = {
     "APIGWAssociatedWithWAF": "the same",
     "APIGWCacheEnabledAndEncrypted": "no cache: an answer that depends on the caller must not be cached",
     "APIGWSSLEnabled": "client certificates authenticate API Gateway to HTTP back ends: these are functions and SQS",
+    "S1": "access logs need a bucket of the account's, whose own would need another one: BucketOptions(access_logs=) takes it",
+    "S3BucketLoggingEnabled": "the same",
+    "S3BucketReplicationEnabled": "S3 keeps objects in three zones; another region is the user's choice of where data may be, "
+    "and a second deployment; old versions are kept for 90 days",
+    "S3DefaultEncryptionKMS": "S3 encrypts with a key of its own; encryption_key= takes a customer managed one, with its price",
     "SMG4": "the key is a payment provider's: there is no function that could rotate it there; a new one is put by hand",
     "SecretsManagerRotationEnabled": "the same",
     "SecretsManagerUsingKMSKey": "Secrets Manager encrypts with a key of AWS's; encryption_key= takes a customer managed one",
     "SNSEncryptedKMS": "SNS encrypts its disks; encryption_key= adds a customer managed key; with the AWS managed one "
     "services could not publish, and would not say so",
-    "SQS3": "these are dead-letter queues, of a subscription or a function: the rule knows those of queues only",
+    "SQS3": "these are dead-letter queues, of a subscription, a rule or a function: the rule knows those of queues only",
     "SQSRedrivePolicy": "dead-letter queues have no dead-letter queue",
 }
 #: Code of cfn-lint -> why it does not apply.

@@ -22,6 +22,8 @@ from serverless_patterns._blocks.queue import DEAD_LETTER_RETENTION_DAYS, WorkQu
 
 #: Seconds that a message can have waited when it arrives in a dead-letter queue: the longest retention of a queue here.
 LONGEST_WAIT = 13 * 24 * 60 * 60
+#: The namespace of the metrics that the bundled handlers write.
+METRICS = "ServerlessPatterns"
 #: Seconds that a message may wait to be worked before somebody should know; longer if the queue hides it for longer.
 OLDEST_MESSAGE_SECONDS = 5 * 60
 
@@ -164,6 +166,16 @@ class AlarmSet:
             description=f"An invocation crashed or timed out; its messages come back. First: {_tail(function)}",
         )
         self._add_limits(name, function, timeout)
+
+    def add_unexpected_errors(self, function: lambda_.Function) -> None:
+        """The alarm of a bundled handler that met an error which it does not know: it kept the message, and goes on."""
+        self.add(
+            "UnexpectedErrors",
+            handler_metric(function, "UnexpectedErrors", "Sum"),
+            tier="critical",
+            threshold=1,
+            description=f"The handler met an error that it does not know; the message is tried again. First: {_tail(function)}",
+        )
 
     def add_queue(self, name: str, queue: WorkQueue, function: lambda_.Function) -> None:
         """The alarms of a queue and its dead-letter queue: messages that wait too long, are stuck, or failed for good."""
@@ -334,6 +346,17 @@ class AlarmSet:
             periods=(3, 5),
             description="DynamoDB itself fails. First: look at the AWS Health Dashboard; requests are retried meanwhile",
         )
+
+
+def handler_metric(function: lambda_.Function, name: str, statistic: str) -> cloudwatch.IMetric:
+    """A metric that a bundled handler writes into its log, per minute."""
+    return cloudwatch.Metric(
+        namespace=METRICS,
+        metric_name=name,
+        dimensions_map={"FunctionName": function.function_name},
+        statistic=statistic,
+        period=Duration.minutes(1),
+    )
 
 
 def rate_of(part: cloudwatch.IMetric, whole: cloudwatch.IMetric, label: str) -> cloudwatch.MathExpression:

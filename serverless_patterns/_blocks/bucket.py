@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import cast
+from urllib.parse import quote_plus
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Token
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -46,6 +47,8 @@ class BucketOptions:
         if self.expiration is not None:
             day = 24 * 60 * 60
             check_duration("expiration", self.expiration, least=day, most=36_500 * day)
+            days = 1 if self.expiration.is_unresolved() else self.expiration.to_seconds() / day
+            check(days % 1 == 0, f"expiration must be whole days, got {days:g} days")
         logs = self.access_logs
         check(logs is None or hasattr(logs, "bucket_arn"), f"access_logs must be an S3 bucket, got {logs!r}")
 
@@ -70,6 +73,8 @@ def define_bucket(
                 abort_incomplete_multipart_upload_after=Duration.days(INCOMPLETE_UPLOAD_DAYS),
                 noncurrent_version_expiration=Duration.days(OLD_VERSION_DAYS) if options.versioned else None,
                 expiration=options.expiration,
+                # What is left of a deleted object once its last version is gone.
+                expired_object_delete_marker=True if options.versioned and options.expiration is None else None,
             )
         ],
         server_access_logs_bucket=options.access_logs,
@@ -82,10 +87,13 @@ def send_events(bucket: s3.IBucket) -> None:
     """Let a bucket of this app tell EventBridge of its objects; an imported one must do so already.
 
     CDK's own switch for it (``event_bridge_enabled``) adds a second function with permissions on ``*``; the property does not.
+    A bucket that has that function all the same, for notifications of the user's, is told by it: it overwrites the property.
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html
     """
     definition = bucket.node.default_child
-    if isinstance(definition, s3.CfnBucket):
+    if bucket.node.try_find_child("Notifications") is not None:
+        bucket.enable_event_bridge_notification()
+    elif isinstance(definition, s3.CfnBucket):
         definition.add_property_override("NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled", value=True)
 
 
@@ -104,7 +112,7 @@ def send_to_function(bucket: s3.Bucket, function: lambda_.Function, *, prefix: s
         principal="s3.amazonaws.com",
         source_account=bucket.env.account,
     )
-    rules = [{"Name": name, "Value": value} for name, value in (("prefix", prefix), ("suffix", suffix)) if value]
+    rules = [{"Name": name, "Value": _encoded(value)} for name, value in (("prefix", prefix), ("suffix", suffix)) if value]
     configuration = {
         "Event": "s3:ObjectCreated:*",
         "Function": function.function_arn,
@@ -113,6 +121,14 @@ def send_to_function(bucket: s3.Bucket, function: lambda_.Function, *, prefix: s
     definition = cast(s3.CfnBucket, bucket.node.default_child)
     definition.add_property_override("NotificationConfiguration.LambdaConfigurations", [configuration])
     bucket.node.add_dependency(permission)
+
+
+def _encoded(text: str) -> str:
+    """A prefix or suffix as the filter of a notification has it; EventBridge has keys as they are.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html
+    """
+    return text if Token.is_unresolved(text) else quote_plus(text, safe="/!'()")
 
 
 def let_read(bucket: s3.Bucket, reader: iam.IGrantable, *, below: str) -> None:

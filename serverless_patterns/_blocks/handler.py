@@ -111,8 +111,8 @@ class Handler:
         sources: dict[str, Path | str] = {**_relative(root, root / "shared"), **_relative(root, root / pattern)}
         sources |= {f"{pattern}/{name}": text for name, text in (files or {}).items()}
         users = beside.code if beside is not None and isinstance(beside.code, Package) else Package(root=root)
-        taken = sorted({name.partition("/")[0] for name in users.files} & {pattern, "shared"})
-        check(not taken, f"{', '.join(taken)} in {users.root} is the name of a folder of this library: choose another one")
+        taken = sorted({name.partition("/")[0].removesuffix(".py") for name in users.files} & {pattern, "shared"})
+        check(not taken, f"{', '.join(taken)} in {users.root} is the name of a module of this library: choose another one")
         package = Package(
             root=root,
             files={**sources, **users.files},

@@ -22,6 +22,9 @@ DEAD_LETTER_RETENTION_DAYS = 14
 #: Receives that SQS allows beyond the tries of a bundled worker, which moves a message itself, with the reason. If it dies over
 #: the last try, or its table fails, one of these finishes that; without them SQS would move the message, and nobody knew why.
 SPARE_RECEIVES = 3
+#: The most receives that SQS allows: in a FIFO queue those behind a message that waits are received with it each time.
+#: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+FIFO_RECEIVES = 1000
 #: Seconds: the longest retention.
 LONGEST_RETENTION = 14 * 24 * 60 * 60
 #: A message is invisible for six times as long as its consumer may take, and the window in which a batch is collected:

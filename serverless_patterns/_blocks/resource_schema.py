@@ -19,12 +19,13 @@ KEYWORDS_WITH_SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems")
 TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
-def resource_schema(schema: Mapping[str, Any], *, reserved: Sequence[str]) -> dict[str, Any]:
+def resource_schema(schema: Mapping[str, Any], *, reserved: Sequence[str], key: str | None = "id") -> dict[str, Any]:
     """The checked schema, closed: fields that it does not name are refused unless it says otherwise.
 
     Args:
         schema: A JSON Schema (draft 2020-12) of an object.
         reserved: Properties that belong to the server.
+        key: The property that is the key of the table, if one is.
 
     Raises:
         PatternError: The schema is not one of an object, contradicts itself, or claims a property of the server.
@@ -40,6 +41,7 @@ def resource_schema(schema: Mapping[str, Any], *, reserved: Sequence[str]) -> di
     properties = schema.get("properties")
     check(isinstance(properties, Mapping) and properties, "schema must name the fields of the resource under 'properties'")
     _check_reserved(schema, reserved)
+    _check_key(schema, key)
     closed = {"additionalProperties": False, **schema}
     for place, part in _parts(closed, "schema"):
         _check_part(place, part)
@@ -63,10 +65,13 @@ def _check_reserved(schema: Mapping[str, Any], reserved: Sequence[str]) -> None:
     properties = schema["properties"]
     taken = sorted(set(properties) & set(reserved))
     check(not taken, f"schema must not have the properties {', '.join(taken)}: the server sets them; choose other names")
-    identity = properties.get("id")
+
+
+def _check_key(schema: Mapping[str, Any], key: str | None) -> None:
+    identity = schema["properties"].get(key)
     check(
         identity is None or (isinstance(identity, Mapping) and identity.get("type") == "string"),
-        f"schema: the property 'id' is the key of the table and must have type 'string', got {identity!r}",
+        f"schema: the property {key!r} is the key of the table and must have type 'string', got {identity!r}",
     )
 
 

@@ -297,6 +297,88 @@ def test_the_bundled_handler_holds_its_pattern_and_what_is_shared_and_no_other_p
     assert (asset / "api_crud" / "handler.py").read_bytes() == (lambda_source() / "api_crud" / "handler.py").read_bytes()
 
 
+def test_code_of_the_users_is_packed_beside_the_bundled_handler_with_its_requirements(code, cache, wheelhouse, tmp_path):
+    (code / "requirements.txt").write_text("pure==1.0\nnative==1.0\n")
+    users = Handler.from_directory(code, "app.handler", requirements=code / "requirements.txt")
+    handler = Handler.bundled("sns_fanout", files={"more.txt": "text"}, beside=users)
+    handler.for_platform("aws").code.write(tmp_path / "asset")
+    found = {path.name for path in (tmp_path / "asset").iterdir() if path.suffix != ".dist-info"}
+    assert found == {"app.py", "deep", "native.py", "pure.py", "requirements.txt", "shared", "sns_fanout"}
+    assert (tmp_path / "asset" / "app.py").read_bytes() == (code / "app.py").read_bytes()
+    assert (tmp_path / "asset" / "sns_fanout" / "more.txt").read_text() == "text"
+    assert handler.entry == "sns_fanout.handler.handler"
+
+
+def test_the_code_beside_a_bundled_handler_decides_its_hash(code):
+    def fingerprint() -> str:
+        return Handler.bundled("sns_fanout", beside=Handler.from_directory(code, "app.handler")).code.fingerprint()
+
+    before = fingerprint()
+    assert before == fingerprint() != Handler.bundled("sns_fanout").code.fingerprint()
+    (code / "deep" / "inner.py").write_text("other = max\n")
+    assert before != fingerprint()
+
+
+@pytest.mark.parametrize("name", ["shared/helpers.py", "sns_fanout/__init__.py"])
+def test_code_whose_folder_the_library_has_too_cannot_be_packed_beside_it(code, name):
+    (code / name).parent.mkdir()
+    (code / name).write_text("")
+    taken = name.partition("/")[0]
+    with pytest.raises(PatternError) as raised:
+        Handler.bundled("sns_fanout", beside=Handler.from_directory(code, "app.handler"))
+    assert str(raised.value) == f"{taken} in {code} is the name of a module of this library: choose another one"
+
+
+def test_the_name_of_another_pattern_is_free(code):
+    (code / "sns_fanout").mkdir()
+    (code / "sns_fanout" / "mine.py").write_text("")
+    handler = Handler.bundled("sqs_pipeline", beside=Handler.from_directory(code, "app.handler"))
+    assert {name for name in handler.code.files if name.startswith("sns_fanout/")} == {"sns_fanout/mine.py"}
+
+
+def test_a_pattern_that_needs_more_has_a_second_layer_that_its_functions_share(stack):
+    for number, pattern in enumerate(("s3_processing", "s3_processing", "api_crud")):
+        _function(Construct(stack, f"Child{number}"), Handler.bundled(pattern))
+    template = template_of(stack)
+    layers = {
+        name: stack.get_logical_id(stack.node.find_child(name).node.default_child)
+        for name in ("HandlerDependencies", "S3ProcessingHandlerDependencies")
+    }
+    assert resources(template, "AWS::Lambda::LayerVersion").keys() == set(layers.values())
+    found = {
+        function["Properties"]["Handler"]: [layer["Ref"] for layer in function["Properties"]["Layers"]]
+        for function in resources(template, "AWS::Lambda::Function").values()
+    }
+    assert found == {
+        "api_crud.handler.handler": [layers["HandlerDependencies"]],
+        "s3_processing.handler.handler": [layers["HandlerDependencies"], layers["S3ProcessingHandlerDependencies"]],
+    }
+
+
+def test_the_second_layer_holds_what_only_its_pattern_needs_for_where_it_runs():
+    app = cdk.App(context=FLAGS, analytics_reporting=False)
+    stack = cdk.Stack(app, "Test")
+    _function(stack, Handler.bundled("s3_processing"))
+    packed = {}
+    for layer in resources(template_of(stack), "AWS::Lambda::LayerVersion").values():
+        folder = Path(app.outdir) / f"asset.{layer['Properties']['Content']['S3Key'].removesuffix('.zip')}"
+        packed[layer["Properties"]["Description"]] = folder / "python"
+        assert layer["Properties"]["CompatibleRuntimes"] == ["python3.14"]
+        assert layer["Properties"]["CompatibleArchitectures"] == ["arm64"]
+    common = packed["What the bundled handlers need beyond the Lambda runtime"]
+    own = packed["What the bundled handlers of s3_processing need beyond the Lambda runtime"]
+    assert ((common / "PIL").exists(), (own / "PIL").exists()) == (False, True)
+    assert ((common / "aws_lambda_powertools").exists(), (own / "aws_lambda_powertools").exists()) == (True, False)
+    native = [path.name for path in (own / "PIL").glob("_imaging.*.so")]
+    assert native == ["_imaging.cpython-314-aarch64-linux-gnu.so"]
+
+
+def test_both_layers_have_names_of_their_own_for_the_host(stack):
+    _function(stack, Handler.bundled("s3_processing"), handler_platform="host")
+    names = {child.node.id for child in stack.node.children if isinstance(child, lambda_.LayerVersion)}
+    assert names == {"HandlerDependenciesForHost", "S3ProcessingHandlerDependenciesForHost"}
+
+
 def test_functions_of_one_stack_share_one_dependency_layer(stack):
     for number in range(2):
         _function(Construct(stack, f"Child{number}"), Handler.bundled("api_crud"))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from aws_cdk import Duration
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_kms as kms
 from constructs import Construct
@@ -13,9 +14,11 @@ from serverless_patterns import (
     ApiCrud,
     AuditTrail,
     Authorization,
+    BucketOptions,
     Cors,
     Notification,
     QueueOptions,
+    S3Processing,
     SnsFanout,
     SqsPipeline,
     Totals,
@@ -108,6 +111,22 @@ def _fanout_direct_and_endpoints() -> Mapping[str, Any]:
     return template_of(stack)
 
 
+def _files_direct() -> Mapping[str, Any]:
+    """With all that the one of the catalogue has not: a key, a suffix, and another lifetime of the results."""
+    stack = empty_stack(region="eu-central-1")
+    files = S3Processing(
+        stack,
+        "Imports",
+        prefix="incoming/",
+        suffix=".csv",
+        trigger="direct",
+        output_bucket=BucketOptions(expiration=Duration.days(30)),
+        encryption_key=kms.Key(stack, "Key", enable_key_rotation=True),
+    )
+    files.add_alarms(Alerts())
+    return template_of(stack)
+
+
 VARIANTS = {
     "alerts": _alerts,
     "api_crud_rest": _rest,
@@ -117,4 +136,5 @@ VARIANTS = {
     "sqs_pipeline_fifo_key": _pipeline_fifo_key,
     "sns_fanout_fifo": _fanout_fifo,
     "sns_fanout_direct_and_endpoints": _fanout_direct_and_endpoints,
+    "s3_processing_direct": _files_direct,
 }

@@ -1,0 +1,214 @@
+"""A deployed ``S3Processing`` as its tests see it: files go in, and what comes out is looked for until it is there."""
+
+import json
+import os
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import psutil
+from boto3.dynamodb.conditions import Key
+
+from serverless_patterns.local.processes import wait_until
+from serverless_patterns.local.queues import Queue
+from tests.support.fanout import AT_ONCE, PATIENCE, eventually
+
+FINAL = {"PROCESSED", "REJECTED", "FAILED"}
+
+#: Keys that are written otherwise where they travel: in notifications, in addresses, in the names of what is made of them.
+KEYS = {
+    "spaces": "two  spaces and one at the end .csv",
+    "a plus": "one+two + three.csv",
+    "percent signs": "100%25 and a%252Fb%2Bc%.csv",
+    "other scripts": "übergrößen/漢字/😀.csv",
+    "signs of addresses": "a=b&c?d#e:f;g@h!$'()*,[].csv",
+    "folders that are none": "//a//b/.hidden.csv",
+}
+
+
+def new_key(name):
+    """A key that no other test uses."""
+    return f"{uuid.uuid4().hex[:8]}/{name}"
+
+
+def csv_of(rows, width=1):
+    """A CSV with so many good rows, of which the first is in line 2."""
+    return b"id,text\n" + b"".join(b"%d,%s\n" % (number, b"x" * width) for number in range(1, rows + 1))
+
+
+class Intake:
+    """A bucket and what works its files.
+
+    Args:
+        emulator: Where it runs.
+        account: The same, for clients.
+        stack: The stack.
+        name: Of the names of its outputs, what comes first.
+        folder: Its prefix.
+    """
+
+    def __init__(self, emulator, account, stack, name="", folder="incoming/"):
+        self._emulator = emulator
+        self._account = account
+        self._outputs = stack.outputs
+        self._name = name
+        self.folder = folder
+        self.s3, self._lambda, self._sqs = account.client("s3"), account.client("lambda"), account.client("sqs")
+        self.table = account.table(self.output("TableName"))
+        self._versions = {}
+
+    def output(self, name):
+        """An output of the stack."""
+        return self._outputs[f"{self._name}{name}"]
+
+    def queue(self, name=""):
+        """A queue: that of the events, if no other is named."""
+        return Queue(self._account, self.output(f"{name}QueueUrl"))
+
+    def put(self, name, content, **more):
+        """Upload a file below the prefix: its key."""
+        key = f"{self.folder}{name}"
+        self._versions[key] = self.put_object(key, content, **more)
+        return key
+
+    def put_object(self, key, content, **more):
+        """Upload a file: its version."""
+        return self.s3.put_object(Bucket=self.output("BucketName"), Key=key, Body=content, **more).get("VersionId")
+
+    def put_all(self, files):
+        """Upload files at the same time: their keys, in order."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(lambda name: self.put(name, files[name]), files))
+
+    def version(self, key):
+        """The version that was uploaded last."""
+        return self._versions[key]
+
+    def id(self, key):
+        """How the table calls an object."""
+        return f"{self.output('BucketName')}/{key}"
+
+    def status(self, key):
+        """What the table says of an object."""
+        return self.table.get_item(Key={"object": self.id(key), "row": 0}, ConsistentRead=True).get("Item", {})
+
+    def ended(self, *keys):
+        """The statuses of objects, when the version of each that was uploaded last has come to its end."""
+        found = {}
+
+        def all_ended():
+            found.update({key: self.status(key) for key in keys if key not in found or not self._has_ended(key, found[key])})
+            return all(self._has_ended(key, found[key]) for key in keys)
+
+        assert wait_until(all_ended, seconds=PATIENCE, interval=0.05), {key: found[key] for key in keys}
+        return [found[key] for key in keys]
+
+    def worked(self, name, content, **more):
+        """Upload a file: its status when it has come to its end."""
+        return self.ended(self.put(name, content, **more))[0]
+
+    def _has_ended(self, key, status):
+        version = self._versions[key]
+        return status.get("state") in FINAL and version in {status["version"], None}
+
+    def rows(self, status):
+        """The rows of the version that a status is about, by their number."""
+        return self.rows_of(f"{status['object']}@{status['version']}")
+
+    def rows_of(self, rows_id):
+        """The rows of a version, by their number."""
+        found, start = {}, {}
+        while True:
+            page = self.table.query(KeyConditionExpression=Key("object").eq(rows_id), ConsistentRead=True, **start)
+            for item in page["Items"]:
+                found[int(item["row"])] = {name: value for name, value in item.items() if name not in {"object", "row"}}
+            if "LastEvaluatedKey" not in page:
+                return found
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    def made(self, key):
+        """An object of the output bucket."""
+        return self.s3.get_object(Bucket=self.output("OutputBucketName"), Key=key)["Body"].read()
+
+    def result(self, status):
+        """The result object that a status names."""
+        return json.loads(self.made(status["result_key"]))
+
+    def emptied(self, name=""):
+        """Wait until a queue has no message."""
+        assert eventually(self.queue(name).count, 0) == 0
+
+    def letters(self, wanted, number=1, name="DeadLetter"):
+        """So many messages of a dead-letter queue, as soon as they are there, and all that are there by then."""
+        found = []
+        queue = self.queue(name)
+        wait_until(lambda: found.extend(queue.take(wanted)) or len(found) >= number, seconds=PATIENCE, interval=0.1)
+        return found
+
+    @contextmanager
+    def held(self, name=""):
+        """What is in a queue is not worked as long as this lasts."""
+        arn = self._sqs.get_queue_attributes(QueueUrl=self.output(f"{name}QueueUrl"), AttributeNames=["QueueArn"])
+        found = self._lambda.list_event_source_mappings(EventSourceArn=arn["Attributes"]["QueueArn"])
+        (mapping,) = found["EventSourceMappings"]
+        self._lambda.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        try:
+            yield self.queue(name)
+        finally:
+            self._lambda.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+    @contextmanager
+    def without_output(self):
+        """There is no output bucket as long as this lasts."""
+        bucket = self.output("OutputBucketName")
+        for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for version in page.get("Versions", []):
+                self.s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+        self.s3.delete_bucket(Bucket=bucket)
+        try:
+            yield
+        finally:
+            self.s3.create_bucket(Bucket=bucket)
+
+    def events_of(self, *uploads):
+        """The events of these uploads (name, content), as they came to the queue; they are not there any more."""
+        found = []
+        with self.held() as queue:
+            for name, content in uploads:
+                self.put(name, content)
+                number = len(found)
+                assert wait_until(lambda n=number: found.extend(queue.take()) or len(found) > n, seconds=PATIENCE, interval=0.1)
+        return [message.body for message in found]
+
+    def set_visibility(self, seconds):
+        """How long an event that was received stays hidden: the construct chooses minutes, tests have no time."""
+        url = self.output("QueueUrl")
+        self._sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
+
+    def set_timeout(self, seconds):
+        """How long an invocation may take: the bundled handler wants a minute, tests have no time."""
+        name = self.output("FunctionName")
+        self._lambda.update_function_configuration(FunctionName=name, Timeout=seconds)
+        self._lambda.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
+        assert wait_until(lambda: not self.processes(), seconds=PATIENCE)  # those from before the change have ended
+
+    def processes(self):
+        """The living processes of the function."""
+        folder = f"{self._emulator.temporary}{os.sep}ministack-lambda-{self.output('FunctionName')}-"
+        found = psutil.process_iter(["cmdline", "status"])
+        return [
+            process
+            for process in found
+            if process.info["status"] != psutil.STATUS_ZOMBIE and folder in " ".join(process.info["cmdline"] or [])
+        ]
+
+
+def announced(inbox, key=None):
+    """The events that a topic has announced, of one object if one is named."""
+    events = [json.loads(message.body) for message in inbox.received()]
+    return [event for event in events if key in {None, event["data"]["key"]}]
+
+
+def of_version(inbox, status):
+    """The events that a topic has announced of the version that a status is about."""
+    return [event for event in announced(inbox) if event["data"]["version"] == status["version"]]
