@@ -32,7 +32,8 @@ from serverless_patterns import (
     Throttle,
     WorkerOptions,
 )
-from serverless_patterns.sqs_pipeline import LEAST_WORKER_TIMEOUT, METRICS, ORDER
+from serverless_patterns._blocks.alarms import METRICS
+from serverless_patterns.sqs_pipeline import LEAST_WORKER_TIMEOUT, ORDER
 from shared import metrics
 from sqs_pipeline.logic import LEAST_SECONDS
 from tests.support.readable import alarms, permissions, properties_at, readable

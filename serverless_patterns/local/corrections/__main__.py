@@ -37,6 +37,7 @@ CORRECTIONS = (
     "http_api_access_log",
     "message_delays",
     "metric_math_alarms",
+    "object_versions",
     "queue_locking",
     "queue_metrics",
     "rds_databases",
