@@ -47,12 +47,7 @@ def queue_route(scope: Construct, *, queue: WorkQueue, id_field: str, group_by: 
         description="Assumed by API Gateway: sends requests to the queue",
     )
     queue.grant_send(role)
-    headers = _cors_headers(cors)
-    problem = {**headers, "Content-Type": "'application/problem+json'"}
-    answers = (
-        ("2\\d{2}", "202", headers, '{"request_id": "$context.requestId"}'),
-        (None, "503", {**problem, "Retry-After": "'1'"}, _problem(503, "Service Unavailable", REFUSED)),
-    )
+    answers = _answers(cors)
     integration = apigateway.AwsIntegration(
         service="sqs",
         path=f"{queue.queue.env.account}/{queue.queue.queue_name}",
@@ -62,24 +57,34 @@ def queue_route(scope: Construct, *, queue: WorkQueue, id_field: str, group_by: 
             passthrough_behavior=apigateway.PassthroughBehavior.NEVER,
             request_parameters={"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
             request_templates={"application/json": _message(queue, id_field, group_by)},
-            integration_responses=[
-                apigateway.IntegrationResponse(
-                    status_code=status,
-                    selection_pattern=pattern,
-                    response_parameters={f"method.response.header.{name}": value for name, value in own.items()},
-                    response_templates={"application/json": body},
-                )
-                for pattern, status, own, body in answers
-            ],
+            integration_responses=answers,
         ),
     )
     responses = [
         apigateway.MethodResponse(
-            status_code=status, response_parameters={f"method.response.header.{name}": True for name in own}
+            status_code=each.status_code, response_parameters=dict.fromkeys(each.response_parameters or {}, True)
         )
-        for _, status, own, _ in answers
+        for each in answers
     ]
     return DirectMethod(integration=integration, responses=responses)
+
+
+def _answers(cors: Cors | None) -> list[apigateway.IntegrationResponse]:
+    """202 for what SQS has taken, and 503 for whatever else it says."""
+    headers = _cors_headers(cors)
+    problem = {**headers, "Content-Type": "'application/problem+json'", "Retry-After": "'1'"}
+    return [
+        apigateway.IntegrationResponse(
+            status_code=status,
+            selection_pattern=pattern,
+            response_parameters={f"method.response.header.{name}": value for name, value in own.items()},
+            response_templates={"application/json": body},
+        )
+        for pattern, status, own, body in (
+            ("2\\d{2}", "202", headers, '{"request_id": "$context.requestId"}'),
+            (None, "503", problem, _problem(503, "Service Unavailable", REFUSED)),
+        )
+    ]
 
 
 def _cors_headers(cors: Cors | None) -> dict[str, str]:
