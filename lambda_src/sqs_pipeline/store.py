@@ -74,7 +74,7 @@ class OrdersTable:
 
     def find(self, order_id: str) -> Row | None:
         """The row as it is: what an update answers with whose condition never holds."""
-        never = "attribute_exists(id) AND attribute_not_exists(id)"
+        never = "attribute_exists(#state) AND attribute_not_exists(#state)"  # DynamoDB refuses a list of no names
         return self._update(order_id, "SET updated_at = :now", never, {":now": self._now()}).row
 
     def take_back(self, order_id: str, reason: str, *, may_be_charged: bool) -> None:

@@ -24,10 +24,17 @@ from tests.handlers.s3_client import Intake
 from tests.handlers.worker_client import Pipeline
 
 
+def refuse_what_dynamodb_refuses(params: dict[str, Any], **_: object) -> None:
+    """An empty map of names or values: the stand-in takes it, DynamoDB does not."""
+    for name in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
+        assert params.get(name) != {}, f"1 validation error detected: {name} must not be empty"
+
+
 @pytest.fixture(scope="session")
 def _dynamodb() -> Iterator[DynamoDBClient]:
     with mock_aws():
         client = boto3.client("dynamodb", config=CLIENT_CONFIG)
+        client.meta.events.register("provide-client-params.dynamodb", refuse_what_dynamodb_refuses)
         for table in ("items-table", "keys-table", "circuit-table"):
             client.create_table(
                 TableName=table,

@@ -94,6 +94,7 @@ class Flood:
     charges: list
     letters: list
     events: list
+    unexpected: list
 
     @property
     def ids(self):
@@ -166,13 +167,18 @@ def flood(deployed, account):
             "the announcements", lambda: len({json.loads(each.body)["id"] for each in inbox.received()}), good=len(ids).__le__
         )
         events = [json.loads(message.body) for message in inbox.received()]
-        yield Flood(approved, hopeless, refused, poison, answers, rows, deployed.charges(ids), letters, events)
+        unexpected = [line for line in deployed.worker_log.lines() if "unexpected error" in line]
+        yield Flood(approved, hopeless, refused, poison, answers, rows, deployed.charges(ids), letters, events, unexpected)
 
 
 def test_of_500_orders_each_that_is_taken_ends_paid_declined_or_failed(flood):
     assert flood.answers == {202: 95}
     states = {state: {each for each, row in flood.rows.items() if row["state"] == state} for state in FINAL}
     assert states == {"PAID": set(flood.approved), "DECLINED": set(flood.refused), "FAILED": set(flood.hopeless)}
+
+
+def test_in_all_of_it_the_worker_meets_no_error_that_it_does_not_know(flood):
+    assert flood.unexpected == []
 
 
 def test_each_paid_order_is_charged_once_however_often_it_came_and_others_are_not(flood):
