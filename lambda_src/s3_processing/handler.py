@@ -11,11 +11,11 @@ from s3_processing.models import Settings
 from s3_processing.processors import processor_named
 from s3_processing.reading import Reader
 from s3_processing.store import OutputBucket, RowsTable, SourceBucket, StatusTable
-from s3_processing.topic import Topic
 from shared.observability import logger
 from shared.queue_consumer import QueueConsumer
 from shared.schema import Schema
 from shared.settings import SettingsError
+from shared.topic import Topic
 
 _NO_QUEUE = "QUEUE_URL must be set for a function that reads a queue"
 

@@ -9,9 +9,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from s3_processing.models import NotifierSettings
 from s3_processing.notices import Notifier
 from s3_processing.store import StatusTable
-from s3_processing.topic import Topic
 from shared.observability import logger
 from shared.queue_consumer import QueueConsumer
+from shared.topic import Topic
 
 
 @cache

@@ -18,11 +18,11 @@ from s3_processing.logic import Stores, Worker
 from s3_processing.models import Created, Settings
 from s3_processing.reading import Reader
 from s3_processing.store import OutputBucket, RowsTable, SourceBucket, StatusTable
-from s3_processing.topic import Topic
 from shared.aws import CLIENT_CONFIG
 from shared.dynamodb import values_of
 from shared.queue_consumer import Chance, QueueConsumer
 from shared.schema import Schema
+from shared.topic import Topic
 from tests.handlers.api_client import Context
 from tests.handlers.worker_client import Recorder
 

@@ -9,10 +9,10 @@ from s3_processing.logic import WorkFailedError
 from s3_processing.models import NotifierSettings
 from s3_processing.notices import Notifier
 from s3_processing.store import StatusTable
-from s3_processing.topic import Topic
 from shared.envelope import Envelope
 from shared.queue_consumer import QueueConsumer
 from shared.settings import SettingsError
+from shared.topic import Topic
 from tests.handlers.s3_client import DENIED, TABLE, TEST_EVENT, THROTTLED, Intake, bridged, notified, rows_of
 
 

@@ -15,13 +15,13 @@ from shared.dynamodb import values_of
 from shared.queue_consumer import Chance as QueueChance
 from shared.queue_consumer import Message, QueueConsumer
 from shared.schema import Schema
+from shared.topic import Topic
 from sqs_pipeline.charges import GuardedCharges
 from sqs_pipeline.logic import Worker
 from sqs_pipeline.models import WorkerSettings
 from sqs_pipeline.payment import Chance, PaymentApi
 from sqs_pipeline.secret import Secret
 from sqs_pipeline.store import OrdersTable
-from sqs_pipeline.topic import Topic
 from sqs_pipeline.transport import Limits, Transport
 from tests.handlers.api_client import Context
 from tests.handlers.payment_server import PaymentServer

@@ -17,7 +17,7 @@ class SnsClient(Protocol):
 
 
 class Topic:
-    """Where it is announced what became of an object.
+    """Where it is announced what became of an order or an object.
 
     Args:
         arn: The topic.
@@ -29,7 +29,7 @@ class Topic:
         self._arn = arn
 
     def publish(self, event: Envelope) -> None:
-        """Publish the event; on a FIFO topic the events of one version stay in their order, and a repeated one is dropped."""
+        """Publish the event; on a FIFO topic those of one correlation id stay in their order, and a repeated one is dropped."""
         order = {}
         if self._arn.endswith(".fifo"):
             order = {
