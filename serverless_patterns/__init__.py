@@ -5,14 +5,18 @@ from serverless_patterns._blocks.bucket import BucketOptions
 from serverless_patterns._blocks.edge import Authorization, Cors, Throttle, UsagePlan
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.queue import QueueOptions
+from serverless_patterns._blocks.report_options import Chart, ReportFormat, ReportMail, ReportQuery
+from serverless_patterns._blocks.report_source import ReportDatabase, ReportSource
+from serverless_patterns._blocks.schedule import ReportSchedule
 from serverless_patterns._blocks.subscriber_action import AuditTrail, Notification, Totals
 from serverless_patterns._blocks.table import TableOptions
 from serverless_patterns._blocks.worker import WorkerOptions
 from serverless_patterns.api_crud import ApiCrud
 from serverless_patterns.environments import DEV, ENVIRONMENTS, LOCAL, PROD, STAGING, Environment, environment_named
 from serverless_patterns.errors import BundlingError, LocalRunError, PatternError, PatternsError, UnknownEnvironmentError
-from serverless_patterns.operations import Capacity, Operations
+from serverless_patterns.operations import Capacity, DatabaseOperations, Operations
 from serverless_patterns.s3_processing import FileLimits, S3Processing
+from serverless_patterns.scheduled_report import ScheduledReport
 from serverless_patterns.sns_fanout import SnsFanout, Subscriber
 from serverless_patterns.sqs_pipeline import CircuitBreaker, SqsPipeline
 
@@ -29,8 +33,10 @@ __all__ = [
     "BucketOptions",
     "BundlingError",
     "Capacity",
+    "Chart",
     "CircuitBreaker",
     "Cors",
+    "DatabaseOperations",
     "Environment",
     "FileLimits",
     "Handler",
@@ -40,7 +46,14 @@ __all__ = [
     "PatternError",
     "PatternsError",
     "QueueOptions",
+    "ReportDatabase",
+    "ReportFormat",
+    "ReportMail",
+    "ReportQuery",
+    "ReportSchedule",
+    "ReportSource",
     "S3Processing",
+    "ScheduledReport",
     "SnsFanout",
     "SqsPipeline",
     "Subscriber",

@@ -11,11 +11,13 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from serverless_patterns._blocks.alarms import Alerts
+from serverless_patterns._blocks.report_options import Chart, ReportFormat, ReportQuery
 from serverless_patterns._blocks.subscriber_action import AuditTrail, Notification, Totals
 from serverless_patterns.api_crud import ApiCrud
 from serverless_patterns.errors import PatternError
 from serverless_patterns.operations import Operations
 from serverless_patterns.s3_processing import S3Processing
+from serverless_patterns.scheduled_report import ScheduledReport
 from serverless_patterns.sns_fanout import SnsFanout
 from serverless_patterns.sqs_pipeline import SqsPipeline
 
@@ -77,11 +79,34 @@ def _imports(scope: Construct, operations: Operations) -> S3Processing:
     return S3Processing(scope, "Imports", prefix="incoming/", operations=operations)
 
 
+def _daily_sales(scope: Construct, operations: Operations) -> ScheduledReport:
+    query = ReportQuery(
+        sql="""
+        SELECT
+            to_char(placed_at AT TIME ZONE 'UTC', 'HH24') AS hour,
+            count(*) AS orders,
+            sum(amount) FILTER (WHERE state = 'PAID') AS revenue
+        FROM orders
+        WHERE placed_at >= :from AND placed_at < :until AND currency = :currency
+        GROUP BY 1
+        """,
+        key_columns=["hour"],
+        parameters={"currency": "EUR"},
+    )
+    page = ReportFormat(chart=Chart(label="hour", value="revenue"))
+    return ScheduledReport(scope, "DailySales", query=query, format=page, operations=operations)
+
+
 CATALOG: tuple[Entry, ...] = (
     Entry(name="api_crud", flow="client -> HTTP API -> function -> table", define=_products),
     Entry(name="sqs_pipeline", flow="client -> API -> queue -> worker -> payment API, table, topic", define=_orders),
     Entry(name="sns_fanout", flow="topic -> filtered queues -> subscribers", define=_events),
     Entry(name="s3_processing", flow="bucket -> queue -> function -> table, output bucket, topic", define=_imports),
+    Entry(
+        name="scheduled_report",
+        flow="schedule -> function -> SQL database -> report bucket, topic, mail",
+        define=_daily_sales,
+    ),
 )
 
 

@@ -4,7 +4,11 @@
 setting                local      dev           staging          prod
 =====================  =========  ============  ===============  ===========================
 data on removal        destroy    destroy       destroy          retain, deletion protection
+database on removal    destroy    destroy       final snapshot   retain, deletion protection
 backups                off        off           7 days           35 days
+database backups       1 day      1 day         7 days           14 days
+database capacity      0 to 1     0 to 1 ACU,   0.5 to 2 ACU     0.5 to 8 ACU, two
+                       ACU        pauses                         instances
 log retention, level   1 d DEBUG  1 week DEBUG  1 month INFO     1 year INFO, sampled DEBUG
 alarm actions          none       none          the tiers'       the tiers' topics
                                                 topics
@@ -27,7 +31,7 @@ from aws_cdk import RemovalPolicy, Token
 from aws_cdk import aws_logs as logs
 
 from serverless_patterns.errors import PatternError, UnknownEnvironmentError
-from serverless_patterns.operations import Capacity, Operations
+from serverless_patterns.operations import Capacity, DatabaseOperations, Operations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +93,9 @@ def _check_region(region: str | None) -> None:
     raise PatternError(msg)
 
 
+#: Costs only its storage while nobody uses it, and is there again after about 15 s.
+SMALLEST_DATABASE = DatabaseOperations(min_capacity=0, max_capacity=1, instances=1, backup_days=1, final_snapshot=False)
+
 LOCAL = Environment(
     name="local",
     operations=Operations(
@@ -99,6 +106,7 @@ LOCAL = Environment(
         log_level="DEBUG",
         debug_sample_rate=0,
         capacity=Capacity(max_requests_per_second=100, max_concurrency=2),
+        database=SMALLEST_DATABASE,
         handler_platform="host",
     ),
     alarm_actions=False,
@@ -115,6 +123,7 @@ DEV = Environment(
         log_level="DEBUG",
         debug_sample_rate=0,
         capacity=Capacity(max_requests_per_second=10, max_concurrency=2),
+        database=SMALLEST_DATABASE,
     ),
     alarm_actions=False,
     termination_protection=False,
@@ -129,6 +138,7 @@ STAGING = Environment(
         log_retention=logs.RetentionDays.ONE_MONTH,
         debug_sample_rate=0,
         capacity=Capacity(share=0.5),
+        database=DatabaseOperations(max_capacity=2, instances=1, backup_days=7),
     ),
     termination_protection=False,
 )

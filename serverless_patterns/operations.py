@@ -67,6 +67,66 @@ def _limited(declared: int, share: float, most: int | None) -> int:
     return value if most is None else min(value, most)
 
 
+#: A writer and 15 readers. https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Overview.html
+MOST_INSTANCES = 16
+#: Aurora capacity units: about 2 GiB of memory each. The largest cluster, and the least that the largest capacity can be.
+#: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2.setting-capacity.html
+MOST_UNITS, LEAST_MAXIMUM = 256, 1
+#: Minutes: 300 to 86,400 s.
+#: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2-auto-pause.html
+SHORTEST_PAUSE, LONGEST_PAUSE = 5, 1440
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseOperations:
+    """How the SQL database of a pattern is run, where the pattern defines one.
+
+    Args:
+        min_capacity: The least Aurora capacity units (ACU, about 2 GiB of memory each) of an instance, in halves. 0: it pauses
+            when nobody uses it, costs only its storage then, and takes about 15 s to wake up. Default 0.5.
+        max_capacity: The most of them, 1 to 256, in halves. Default 8.
+        instances: How many there are, 1 to 16, in different zones as far as there are: the second takes over when the first
+            fails, within about a minute. Default 2.
+        backup_days: Days of continuous backup, 1 to 35; Aurora cannot do without. Default 14.
+        final_snapshot: Whether a database that goes with its stack leaves a snapshot. Default yes. One that is kept needs none.
+        pause_after_minutes: How long nobody uses a database before it pauses, 5 to 1440; with ``min_capacity=0`` only.
+            Default 5.
+
+    Raises:
+        PatternError: A value is outside its range.
+    """
+
+    min_capacity: float = 0.5
+    max_capacity: float = 8
+    instances: int = 2
+    backup_days: int = 14
+    final_snapshot: bool = True
+    pause_after_minutes: int = SHORTEST_PAUSE
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name, least, most in (
+            ("instances", 1, MOST_INSTANCES),
+            ("backup_days", 1, LONGEST_BACKUP_DAYS),
+            ("pause_after_minutes", SHORTEST_PAUSE, LONGEST_PAUSE),
+        ):
+            value = getattr(self, name)
+            if type(value) is not int or not least <= value <= most:
+                msg = f"{name} must be a whole number from {least} to {most}, got {value!r}"
+                raise PatternError(msg)
+        for name, least in (("min_capacity", 0), ("max_capacity", LEAST_MAXIMUM)):
+            value = getattr(self, name)
+            if type(value) not in {int, float} or not least <= value <= MOST_UNITS or value * 2 % 1:
+                msg = f"{name} must be {least} to {MOST_UNITS} Aurora capacity units, in halves, got {value!r}"
+                raise PatternError(msg)
+        if self.final_snapshot not in (True, False):
+            msg = f"final_snapshot must be True or False, got {self.final_snapshot!r}"
+            raise PatternError(msg)
+        if self.min_capacity > self.max_capacity:
+            msg = f"min_capacity must be at most max_capacity, got {self.min_capacity:g} and {self.max_capacity:g}"
+            raise PatternError(msg)
+
+
 #: What tables and buckets can do when their stack goes; a snapshot they cannot take.
 KEEPING = (RemovalPolicy.RETAIN, RemovalPolicy.DESTROY, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
@@ -79,6 +139,7 @@ _TYPES: dict[str, type | UnionType] = {
     "debug_sample_rate": int | float,
     "tracing": bool,
     "capacity": Capacity,
+    "database": DatabaseOperations,
 }
 
 
@@ -87,8 +148,8 @@ class Operations:
     """How a pattern is run. Every value has a careful default; ``replace`` makes a copy with other ones.
 
     Args:
-        removal_policy: What happens to data (tables, buckets) when the stack goes. Default ``RETAIN``.
-        deletion_protection: Whether a table refuses to be deleted. Default on.
+        removal_policy: What happens to data (tables, buckets, databases) when the stack goes. Default ``RETAIN``.
+        deletion_protection: Whether a table or a database refuses to be deleted. Default on.
         backup_days: Days of continuous backup (point-in-time recovery), 1 to 35; ``None`` turns it off. Default 35.
         log_retention: How long log groups keep events. Default one year.
         log_level: The least level that handlers log. Default ``INFO``.
@@ -96,6 +157,7 @@ class Operations:
             what normal looks like, cheap enough to leave on.
         tracing: Whether functions trace actively with X-Ray. Default on.
         capacity: How much of the declared capacity is given. Default: all of it.
+        database: Size, backups and last snapshot of an SQL database. Default: those of prod.
         handler_platform: What handler dependencies are packed for: ``"aws"`` (Lambda's platform, the default) or
             ``"host"`` (this machine, for the local run, which executes handlers here).
 
@@ -111,6 +173,7 @@ class Operations:
     debug_sample_rate: float = 0.01
     tracing: bool = True
     capacity: Capacity = dataclasses.field(default_factory=Capacity)
+    database: DatabaseOperations = dataclasses.field(default_factory=DatabaseOperations)
     handler_platform: Literal["aws", "host"] = "aws"
 
     def __post_init__(self) -> None:

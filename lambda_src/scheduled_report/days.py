@@ -135,4 +135,5 @@ def _check_year(name: str, year: int) -> None:
 
 
 def _invalid(*, name: str, fault: str) -> InvalidError:
-    return InvalidError("The event asks for no report that can be made.", faults=[Fault.at([name], fault)])
+    """What is wrong, in the error's own text too: that is all that a dead-letter queue keeps of it."""
+    return InvalidError(f"The event asks for no report that can be made: {name} {fault}.", faults=[Fault.at([name], fault)])

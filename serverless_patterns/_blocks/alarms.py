@@ -12,6 +12,7 @@ from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -81,6 +82,7 @@ class AlarmSet:
         description: str,
         periods: tuple[int, int] = (1, 1),
         at_threshold: bool = True,
+        must_happen: bool = False,
     ) -> None:
         """Define an alarm.
 
@@ -92,21 +94,21 @@ class AlarmSet:
             description: The likely cause, and the first command to run.
             periods: (M, N): M of the last N periods must breach.
             at_threshold: Whether the threshold itself breaches; else only what is above it.
+            must_happen: Whether it is what stays away that breaches: values below the threshold, and none at all.
         """
         datapoints, evaluated = periods
-        comparison = cloudwatch.ComparisonOperator
         alarm = cloudwatch.Alarm(
             self._scope,
             construct_id,
             metric=metric,
             threshold=threshold,
-            comparison_operator=comparison.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
-            if at_threshold
-            else comparison.GREATER_THAN_THRESHOLD,
+            comparison_operator=_comparison(at_threshold=at_threshold, must_happen=must_happen),
             evaluation_periods=evaluated,
             datapoints_to_alarm=datapoints,
             # No requests and no messages are no fault; what must happen has an alarm of its own.
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            treat_missing_data=cloudwatch.TreatMissingData.BREACHING
+            if must_happen
+            else cloudwatch.TreatMissingData.NOT_BREACHING,
             alarm_description=f"[{tier}] {description}",
         )
         topic: sns.ITopic | None = getattr(self._alerts, tier)
@@ -294,6 +296,52 @@ class AlarmSet:
                 description=f"{cause}. First: {look}",
             )
 
+    def add_schedule(self, name: str, group: scheduler.CfnScheduleGroup) -> None:
+        """The alarms of a group of schedules: targets that fail, and invocations that were given up or not even kept.
+
+        https://docs.aws.amazon.com/scheduler/latest/UserGuide/monitoring-cloudwatch.html
+        """
+        look = f"aws scheduler list-schedules --group-name {group.ref}"
+        for metric, cause in (
+            ("TargetErrorCount", "The schedule could not invoke its target; it tries again"),
+            ("InvocationDroppedCount", "The schedule gave an invocation up; it is in the delivery dead-letter queue"),
+            ("InvocationsFailedToBeSentToDeadLetterCount", "An invocation reached neither its target nor a dead-letter queue"),
+        ):
+            self.add(
+                f"{name}{metric}",
+                cloudwatch.Metric(
+                    namespace="AWS/Scheduler",
+                    metric_name=metric,
+                    dimensions_map={"ScheduleGroup": group.ref},
+                    period=Duration.minutes(1),
+                    statistic="Sum",
+                ),
+                tier="critical",
+                threshold=1,
+                description=f"{cause}. First: {look}",
+            )
+
+    def add_report(self, name: str, function: lambda_.Function, *, timeout: Duration, missing_after: Duration) -> None:
+        """The alarms of a function that makes reports: tries that fail, time that runs out, and no report for too long."""
+        self.add(
+            f"{name}Errors",
+            function.metric_errors(period=Duration.minutes(1)),
+            tier="warning",
+            threshold=1,
+            description=f"A try to make the report failed; there are two more. First: {_tail(function)}",
+        )
+        self._add_limits(name, function, timeout)
+        hours = round(missing_after.to_hours())
+        self.add(
+            f"{name}Missing",
+            handler_metric(function, "ReportSucceeded", "Sum", period=Duration.hours(1)),
+            tier="critical",
+            threshold=1,
+            periods=(hours, hours),
+            must_happen=True,
+            description=f"For {hours} hours there was no report of the latest day. First: {_tail(function, since=f'{hours}h')}",
+        )
+
     def _add_limits(self, name: str, function: lambda_.Function, timeout: Duration) -> None:
         minute = Duration.minutes(1)
         self.add(
@@ -348,14 +396,24 @@ class AlarmSet:
         )
 
 
-def handler_metric(function: lambda_.Function, name: str, statistic: str) -> cloudwatch.IMetric:
-    """A metric that a bundled handler writes into its log, per minute."""
+def _comparison(*, at_threshold: bool, must_happen: bool) -> cloudwatch.ComparisonOperator:
+    if must_happen:
+        return cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
+    if at_threshold:
+        return cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+    return cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
+
+
+def handler_metric(
+    function: lambda_.Function, name: str, statistic: str, *, period: Duration | None = None
+) -> cloudwatch.IMetric:
+    """A metric that a bundled handler writes into its log, per minute unless told."""
     return cloudwatch.Metric(
         namespace=METRICS,
         metric_name=name,
         dimensions_map={"FunctionName": function.function_name},
         statistic=statistic,
-        period=Duration.minutes(1),
+        period=period or Duration.minutes(1),
     )
 
 
@@ -381,5 +439,5 @@ def _stall(queue: sqs.IQueue, function: lambda_.Function, threshold: float) -> c
     )
 
 
-def _tail(function: lambda_.Function) -> str:
-    return f"aws logs tail {function.log_group.log_group_name} --since 15m"
+def _tail(function: lambda_.Function, *, since: str = "15m") -> str:
+    return f"aws logs tail {function.log_group.log_group_name} --since {since}"

@@ -29,9 +29,11 @@ def invoke_asynchronously(
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     """
     on_failure.grant(function, "sqs:SendMessage")
+    grant_queue_key(key, function)
     if on_success is not None:
         on_success.grant(function, "sqs:SendMessage")
-    grant_queue_key(key, function)
+        if on_success.encryption_master_key is not key:
+            grant_queue_key(on_success.encryption_master_key, function)
     config = lambda_.CfnEventInvokeConfig(
         scope,
         construct_id,

@@ -10,8 +10,10 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from serverless_patterns._blocks import packaging
+from serverless_patterns._blocks.concurrency import check_concurrency
 from serverless_patterns._blocks.handler import Handler, dependency_layers
 from serverless_patterns._blocks.log_group import log_group
+from serverless_patterns._blocks.network import Network, allow_network_interfaces
 from serverless_patterns._blocks.packaging import Package
 from serverless_patterns.operations import Operations
 
@@ -32,6 +34,9 @@ class HandlerFunction(lambda_.Function):
         memory_size: MB, default 512.
         sends_to_its_source: Whether it puts messages back into the queue that it consumes. Lambda takes that for a loop and
             stops it after 16 turns, unless it is told: https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+        network: The VPC that it runs in. Default: none, and it reaches AWS and the internet.
+        reserved_concurrency: How many invocations there may be at a time; they are taken from the account's. Default: no limit.
+            https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
     """
 
     def __init__(
@@ -46,6 +51,8 @@ class HandlerFunction(lambda_.Function):
         operations: Operations,
         memory_size: int = MEMORY_SIZE,
         sends_to_its_source: bool = False,
+        network: Network | None = None,
+        reserved_concurrency: int | None = None,
     ) -> None:
         logs = log_group(scope, f"{construct_id}Logs", operations)
         role = iam.Role(
@@ -55,6 +62,8 @@ class HandlerFunction(lambda_.Function):
             description=f"Assumed by: {description}",
         )
         logs.grant_write(role)
+        if network is not None:
+            allow_network_interfaces(role)
         platform = operations.handler_platform
 
         def define(code: lambda_.Code) -> None:
@@ -71,6 +80,10 @@ class HandlerFunction(lambda_.Function):
                 memory_size=memory_size,
                 environment={**_logging(scope, operations), **environment},
                 role=role,
+                vpc=None if network is None else network.vpc,
+                vpc_subnets=None if network is None else network.subnets,
+                security_groups=None if network is None else list(network.security_groups),
+                reserved_concurrent_executions=reserved_concurrency,
                 log_group=logs,
                 recursive_loop=lambda_.RecursiveLoop.ALLOW if sends_to_its_source else None,
                 logging_format=lambda_.LoggingFormat.JSON,
@@ -83,6 +96,7 @@ class HandlerFunction(lambda_.Function):
             code.define(define)
         else:
             define(code)
+        check_concurrency(scope)
 
 
 def _logging(scope: Construct, operations: Operations) -> dict[str, str]:

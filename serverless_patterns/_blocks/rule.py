@@ -44,15 +44,23 @@ def rule_to_queue(
         ],
     )
     for each in (queue, delivery_dead_letter_queue):
-        each.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal("events.amazonaws.com")],
-                actions=["sqs:SendMessage"],
-                resources=[each.queue_arn],
-                conditions={"ArnEquals": {"aws:SourceArn": rule.attr_arn}},  # it names the account too
-            )
-        )
+        let_rule_send(rule, each)
     return rule
+
+
+def let_rule_send(rule: events.CfnRule, queue: sqs.IQueue) -> None:
+    """Let a rule put events into a queue.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+    """
+    queue.add_to_resource_policy(
+        iam.PolicyStatement(
+            principals=[iam.ServicePrincipal("events.amazonaws.com")],
+            actions=["sqs:SendMessage"],
+            resources=[queue.queue_arn],
+            conditions={"ArnEquals": {"aws:SourceArn": rule.attr_arn}},  # it names the account too
+        )
+    )
 
 
 def allow_events_key(scope: Construct, key: kms.IKey) -> None:

@@ -63,9 +63,15 @@ class Account:
         """The longest that what a function logged may take to be found, in seconds."""
         return 60.0 if self.url is None else 5.0
 
-    def client(self, service: str) -> Any:  # noqa: ANN401  boto3 makes the classes of its clients at run time
-        """A boto3 client of a service here."""
-        return self.session.client(service, endpoint_url=self.url, config=self._config)  # type: ignore[call-overload]
+    def client(self, service: str, *, patience: float | None = None) -> Any:  # noqa: ANN401  boto3 makes its classes at run time
+        """A boto3 client of a service here.
+
+        Args:
+            service: Such as ``"s3"``.
+            patience: The seconds that an answer may take, for calls that must not be made twice. Default: boto3's own.
+        """
+        once = Config(read_timeout=patience, retries={"total_max_attempts": 1}) if patience else Config()
+        return self.session.client(service, endpoint_url=self.url, config=self._config.merge(once))  # type: ignore[call-overload]
 
     def table(self, name: str) -> Any:  # noqa: ANN401  the same
         """A DynamoDB table here."""

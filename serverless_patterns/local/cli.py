@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
+from datetime import date
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -60,17 +61,31 @@ def _run(options: argparse.Namespace) -> None:
         case "deploy":
             commands.deploy(report, choice)
         case "drive":
-            if options.aws and options.environment == "local":
-                msg = "--aws needs --environment with one that is deployed to AWS: local is for the emulator only"
-                raise LocalRunError(msg)
-            elsewhere = Account(options.endpoint_url) if options.endpoint_url or options.aws else None
-            commands.drive(report, choice, elsewhere)
+            commands.drive(report, choice, _elsewhere(options))
+        case "report":
+            commands.make_report(report, choice, options.date, _elsewhere(options), again=options.again)
         case "demo":
             commands.demo(report, choice)
         case "logs":
             commands.logs(report, choice, of_emulator=options.emulator)
         case "down":
             commands.down(report)
+
+
+def _elsewhere(options: argparse.Namespace) -> Account | None:
+    """Where the stacks are, if they are not in the running emulator."""
+    if options.aws and options.environment == "local":
+        msg = "--aws needs --environment with one that is deployed to AWS: local is for the emulator only"
+        raise LocalRunError(msg)
+    return Account(options.endpoint_url) if options.endpoint_url or options.aws else None
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        msg = f"must be a day such as 2026-03-01, got {text!r}"
+        raise argparse.ArgumentTypeError(msg) from None
 
 
 def _url(text: str) -> str:
@@ -88,17 +103,15 @@ def _failed(message: str, code: int) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=COMMAND, description=DESCRIPTION)
     add = parser.add_subparsers(dest="command", required=True, metavar="command").add_parser
-    environment, pattern, app = _shared_options()
+    environment, pattern, app, where = _shared_options()
 
     up = add("up", help="start an emulator that goes on running")
     up.add_argument("--port", type=int, help="the loopback port, 1 to 65535; default: a free one")
     add("deploy", help="deploy to the running emulator with the real `cdk deploy`", parents=[environment, pattern, app])
-    drive = add("drive", help="send requests through what is deployed, and follow each", parents=[environment, pattern])
-    where = drive.add_mutually_exclusive_group()
-    where.add_argument(
-        "--endpoint-url", type=_url, help="drive the stacks behind this endpoint instead, such as another emulator's"
-    )
-    where.add_argument("--aws", action="store_true", help="drive the stacks of the AWS account of the current credentials")
+    add("drive", help="send requests through what is deployed, and follow each", parents=[environment, pattern, where])
+    one = add("report", help="make the report of a day (a back-fill), and save its files", parents=[environment, where])
+    one.add_argument("date", type=_day, help="the day, such as 2026-03-01; it must have ended")
+    one.add_argument("--again", action="store_true", help="make it, and tell people, once more if it is there")
     add("demo", help="all at once: start, deploy, drive, show, stop", parents=[environment, pattern, app])
     logs = add("logs", help="print what the functions have logged", parents=[environment, pattern])
     logs.add_argument("--emulator", action="store_true", help="the emulator's own log instead")
@@ -106,9 +119,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _shared_options() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser, argparse.ArgumentParser]:
-    environment, pattern, app = (argparse.ArgumentParser(add_help=False) for _ in range(3))
+def _shared_options() -> list[argparse.ArgumentParser]:
+    environment, pattern, app, elsewhere = parsers = [argparse.ArgumentParser(add_help=False) for _ in range(4)]
     environment.add_argument("--environment", default="local", help="the environment of the stacks; default: local")
     pattern.add_argument("--pattern", help="one pattern, such as api_crud; default: all")
     app.add_argument("--app", help="the command of your own CDK app, such as 'python app.py'; default: what cdk.json says")
-    return environment, pattern, app
+    where = elsewhere.add_mutually_exclusive_group()
+    where.add_argument("--endpoint-url", type=_url, help="the stacks behind this endpoint instead, such as another emulator's")
+    where.add_argument("--aws", action="store_true", help="the stacks of the AWS account of the current credentials")
+    return parsers

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from serverless_patterns.catalog import CATALOG, pattern_named
@@ -22,6 +23,7 @@ from serverless_patterns.local.folders import needed
 from serverless_patterns.local.functions import FunctionLog
 from serverless_patterns.local.hops import Hop
 from serverless_patterns.local.report import Report
+from serverless_patterns.local.reports import Reports
 
 COMMAND = "python -m serverless_patterns.local"
 
@@ -112,6 +114,17 @@ def drive(report: Report, choice: Choice, account: Account | None) -> None:
     emulator = _running()
     with emulator.watched():
         _drive(report, choice, Account(emulator.url))
+
+
+def make_report(report: Report, choice: Choice, day: date, account: Account | None, *, again: bool) -> None:
+    """Make the report of a day, and save its files below the current folder."""
+    account = account or Account(_running().url)
+    reports = Reports(account, account.stack(choice.stack_of("scheduled_report")))
+    with report.step(f"The report of {day}"):
+        made = reports.make(day, again=again)
+    report.say(f"{made['report']} of {made['date']}: {made['state']}, {made['rows']} rows.")
+    for path in reports.save(made["keys"]):
+        report.say(str(path))
 
 
 def demo(report: Report, choice: Choice) -> None:

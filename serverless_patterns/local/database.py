@@ -16,6 +16,7 @@ from serverless_patterns.local.account import Account
 STACK = "local-database"
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)
 EVERY = timedelta(minutes=13)
+PREFIX = "order-"
 #: What a connection needs; the local server has no TLS, and listens on loopback only.
 CREDENTIALS = ("host", "port", "username", "password", "dbname")
 TABLE = """
@@ -32,7 +33,7 @@ CREATE TABLE IF NOT EXISTS orders (
 ROWS = """
 INSERT INTO orders
 SELECT
-    'order-' || lpad(n::text, 8, '0'),
+    CAST(:prefix AS text) || lpad(n::text, 8, '0'),
     'customer-' || n * 7919 % 97,
     (n * 7907 % 99999 + 1)::numeric / 100,
     (ARRAY['EUR', 'EUR', 'USD', 'GBP'])[n % 4 + 1],
@@ -101,13 +102,14 @@ class Database:
         answer: dict[str, Any] = self._client.execute_statement(sql=statement, parameters=given, **target)
         return answer
 
-    def seed(self, rows: int, *, first: datetime = FIRST, every: timedelta = EVERY) -> None:
+    def seed(self, rows: int, *, first: datetime = FIRST, every: timedelta = EVERY, prefix: str = PREFIX) -> None:
         """Put orders into the table ``orders``, which is made if it is not there; the same rows each time.
 
         Args:
             rows: How many there are to be; those that are there already stay as they are.
             first: When the first one was placed.
             every: How long after each the next one was.
+            prefix: What their ids begin with.
 
         Raises:
             LocalRunError: There are to be fewer than none.
@@ -121,6 +123,7 @@ class Database:
             first={"stringValue": first.isoformat()},
             seconds={"doubleValue": every.total_seconds()},
             rows={"longValue": rows},
+            prefix={"stringValue": prefix},
         )
 
     def write_secret(self, secret_id: str) -> None:

@@ -36,6 +36,7 @@ class Events:
         *,
         send: Callable[[], str] = lambda: "-",
         called: bool = True,
+        patience: float = PATIENCE,
     ) -> None:
         """Send something, wait for the function and for what it does, and tell of the hop.
 
@@ -45,6 +46,7 @@ class Events:
             effect: Looks at what is there; asked again until it finds no fault.
             send: Sends it and says what the answer is. Default: it is there already.
             called: Whether the function is invoked, once or more often: a queue may hand messages out one by one. Default on.
+            patience: The seconds that it may take. Default: a minute.
 
         Raises:
             LocalRunError: It did not do what was expected; the message has the end of the function's log.
@@ -57,8 +59,8 @@ class Events:
             looked[:] = [effect()]
             return not looked[0].faults
 
-        invocations = self._log.new_invocations(1, seconds=PATIENCE + self._delay) if called else []
-        wait_until(done, seconds=PATIENCE, interval=0.1)
+        invocations = self._log.new_invocations(1, seconds=patience + self._delay) if called else []
+        wait_until(done, seconds=patience, interval=0.1)
         invocations += self._log.new_invocations(0, seconds=0) if called else []
         hop = Hop(
             step=step,

@@ -50,7 +50,7 @@ class Report:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+        self._console = console or Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDTH)
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:

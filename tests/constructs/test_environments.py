@@ -7,6 +7,7 @@ from aws_cdk import RemovalPolicy
 
 from serverless_patterns import DEV, LOCAL, PROD, STAGING, Capacity, Environment, Operations, PatternError, environment_named
 from serverless_patterns.errors import UnknownEnvironmentError
+from serverless_patterns.operations import DatabaseOperations
 
 
 @pytest.mark.parametrize("environment", [LOCAL, DEV, STAGING, PROD])
@@ -83,6 +84,48 @@ def test_values_cannot_be_changed_in_place():
             "max_requests_per_second must be at least 1, or None for no limit, got 0",
         ),
         (lambda: Capacity(max_concurrency=1), "max_concurrency must be at least 2, or None for no limit, got 1"),
+        (
+            lambda: Operations(database={"instances": 1}),
+            "database must be of type DatabaseOperations, got {'instances': 1}",
+        ),
+        (
+            lambda: DatabaseOperations(min_capacity=-0.5),
+            "min_capacity must be 0 to 256 Aurora capacity units, in halves, got -0.5",
+        ),
+        (
+            lambda: DatabaseOperations(min_capacity=0.7),
+            "min_capacity must be 0 to 256 Aurora capacity units, in halves, got 0.7",
+        ),
+        (
+            lambda: DatabaseOperations(max_capacity=0.5),
+            "max_capacity must be 1 to 256 Aurora capacity units, in halves, got 0.5",
+        ),
+        (
+            lambda: DatabaseOperations(max_capacity=256.5),
+            "max_capacity must be 1 to 256 Aurora capacity units, in halves, got 256.5",
+        ),
+        (
+            lambda: DatabaseOperations(max_capacity=True),
+            "max_capacity must be 1 to 256 Aurora capacity units, in halves, got True",
+        ),
+        (
+            lambda: DatabaseOperations(min_capacity=4, max_capacity=2.5),
+            "min_capacity must be at most max_capacity, got 4 and 2.5",
+        ),
+        (lambda: DatabaseOperations(instances=0), "instances must be a whole number from 1 to 16, got 0"),
+        (lambda: DatabaseOperations(instances=17), "instances must be a whole number from 1 to 16, got 17"),
+        (lambda: DatabaseOperations(instances=True), "instances must be a whole number from 1 to 16, got True"),
+        (lambda: DatabaseOperations(backup_days=None), "backup_days must be a whole number from 1 to 35, got None"),
+        (lambda: DatabaseOperations(backup_days=36), "backup_days must be a whole number from 1 to 35, got 36"),
+        (
+            lambda: DatabaseOperations(pause_after_minutes=4),
+            "pause_after_minutes must be a whole number from 5 to 1440, got 4",
+        ),
+        (
+            lambda: DatabaseOperations(pause_after_minutes=1441),
+            "pause_after_minutes must be a whole number from 5 to 1440, got 1441",
+        ),
+        (lambda: DatabaseOperations(final_snapshot="no"), "final_snapshot must be True or False, got 'no'"),
     ],
 )
 def test_operations_refuse_values_outside_their_range(make, message):
@@ -111,6 +154,28 @@ def test_capacity_gives_a_share_of_what_is_declared_within_its_limits(capacity, 
 
 def test_dev_is_small_and_staging_is_half_of_prod():
     assert [e.operations.capacity.requests_per_second(100) for e in (DEV, STAGING, PROD)] == [10, 50, 100]
+
+
+@pytest.mark.parametrize("capacity", [(0, 1), (0.5, 0.5 * 3), (256, 256)])
+def test_a_database_grows_in_halves_from_nothing_to_the_largest(capacity):
+    database = DatabaseOperations(min_capacity=capacity[0], max_capacity=capacity[1])
+    assert (database.min_capacity, database.max_capacity) == capacity
+
+
+def test_a_database_is_that_of_prod_unless_its_environment_is_smaller():
+    assert Operations().database == PROD.operations.database == DatabaseOperations()
+    assert (DatabaseOperations().instances, DatabaseOperations().backup_days) == (2, 14)
+    smaller = [environment.operations.database for environment in (LOCAL, DEV, STAGING)]
+    assert [(found.min_capacity, found.max_capacity, found.instances) for found in smaller] == [
+        (0, 1, 1),
+        (0, 1, 1),
+        (0.5, 2, 1),
+    ]
+
+
+def test_a_database_leaves_a_snapshot_only_where_its_data_are_worth_one():
+    kept = {each.name: each.operations.database.final_snapshot for each in (LOCAL, DEV, STAGING, PROD)}
+    assert kept == {"local": False, "dev": False, "staging": True, "prod": True}
 
 
 def test_an_environment_of_ones_own_needs_only_a_name():

@@ -1,0 +1,230 @@
+"""What a report asks, how it looks, and who gets a mail of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from aws_cdk import Duration, Stack, Token
+from aws_cdk import aws_iam as iam
+
+from serverless_patterns._blocks.checks import check, check_between, check_duration, check_texts, check_type
+
+Parameter: TypeAlias = str | int | float | bool | None
+
+#: Seconds after which the Data API ends a statement: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/data-api.limitations.html
+DATA_API_STATEMENT_SECONDS = 45
+#: Seconds. Default of the statement timeout.
+STATEMENT_SECONDS = 40
+#: The recipients of a mail: https://docs.aws.amazon.com/ses/latest/dg/quotas.html
+MOST_RECIPIENTS = 50
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_ADDRESS = re.compile(r"(?=.{3,254}$)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*")
+#: The parameters that every query has.
+_OWN = ("report_date", "from", "until")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportQuery:
+    """What a report asks a database: one SELECT in the SQL of PostgreSQL, which is packed with the function.
+
+    Args:
+        sql: The SELECT. It may use ``:report_date`` (date), ``:from`` and ``:until`` (timestamptz: the first moment of the day
+            and of the next), and the named parameters below; values travel beside the statement and are never put into it.
+        key_columns: The columns that together name a row; the report is sorted by them, and read page by page after the last
+            ones (keyset paging). None of them may be NULL.
+        parameters: More named parameters: texts, numbers, truth values or None. Default: none.
+        page_rows: Rows of a page, 1 to 100,000. Default 1,000; pages over the 1 MiB of the Data API are halved by themselves.
+        statement_timeout: How long the database may work on one page, 1 to 900 s; with the Data API at most 45 s, after which
+            it ends statements itself. Default 40 s.
+
+    Raises:
+        PatternError: A value does not fit. Whether the SQL can be paged is checked when the code is packed.
+    """
+
+    sql: str
+    key_columns: Sequence[str]
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    page_rows: int = 1000
+    statement_timeout: Duration | None = None
+
+    def __post_init__(self) -> None:
+        """Check the shapes and ranges."""
+        check_type("sql", self.sql, str, "a SELECT")
+        check(self.sql.strip(), f"sql must be a SELECT, got {self.sql!r}")
+        check_texts("key_columns", self.key_columns)
+        for column in self.key_columns:
+            shape = "must have names of letters, digits and _, at most 63, that begin with no digit"
+            check(_NAME.fullmatch(column), f"key_columns {shape}, got {column!r}")
+        distinct = len(set(self.key_columns)) == len(self.key_columns) > 0
+        check(distinct, f"key_columns must have one column or more, each once, got {list(self.key_columns)!r}")
+        check_type("page_rows", self.page_rows, int, "a whole number")
+        check_between("page_rows", self.page_rows, 1, 100_000)
+        check_duration("statement_timeout", self.timeout_or_default, least=1, most=900)
+        _check_parameters(self.parameters)
+
+    @classmethod
+    def from_file(
+        cls, path: str | Path, *, key_columns: Sequence[str], parameters: Mapping[str, Parameter] | None = None
+    ) -> ReportQuery:
+        """The query in a file of SQL.
+
+        Raises:
+            PatternError: There is no such file, or it is not UTF-8.
+        """
+        file = Path(path)
+        try:
+            sql = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            check(holds=False, message=f"path must be a file of SQL in UTF-8, got {str(path)!r}: {error}")
+            raise
+        return cls(sql=sql, key_columns=key_columns, parameters=parameters or {})
+
+    @property
+    def timeout_or_default(self) -> Duration:
+        """How long the database may work on one page."""
+        return self.statement_timeout or Duration.seconds(STATEMENT_SECONDS)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """What is packed beside the handler."""
+        parameters = {"parameters.json": json.dumps(dict(self.parameters))} if self.parameters else {}
+        return {"query.sql": self.sql, **parameters}
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment variables from which the bundled handler knows its query."""
+        found = {
+            "QUERY_FILE": "scheduled_report/query.sql",
+            "KEY_COLUMNS": ",".join(self.key_columns),
+            "PAGE_ROWS": str(self.page_rows),
+            "STATEMENT_TIMEOUT_SECONDS": f"{self.timeout_or_default.to_seconds():g}",
+        }
+        return found | ({"PARAMETERS_FILE": "scheduled_report/parameters.json"} if self.parameters else {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """Two columns of the report that the page draws as bars.
+
+    Args:
+        label: The column whose text stands at a bar.
+        value: The column whose number is its length.
+    """
+
+    label: str
+    value: str
+
+    def __post_init__(self) -> None:
+        """Check that they are names."""
+        for name in ("label", "value"):
+            value = getattr(self, name)
+            check(isinstance(value, str) and value.strip(), f"{name} must be the name of a column, got {value!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportFormat:
+    """How large a report may be, and what its page shows; the CSV has all rows.
+
+    Args:
+        max_rows: A report with more rows fails, 1 to 100,000,000. Default 1,000,000: about three minutes.
+        html_rows: Rows that the page shows, 0 to 10,000. Default 1,000.
+        chart: What the page draws. Default: nothing.
+
+    Raises:
+        PatternError: A value is outside its range.
+    """
+
+    max_rows: int = 1_000_000
+    html_rows: int = 1_000
+    chart: Chart | None = None
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name, least, most in (("max_rows", 1, 100_000_000), ("html_rows", 0, 10_000)):
+            check_type(name, getattr(self, name), int, "a whole number")
+            check_between(name, getattr(self, name), least, most)
+        check_type("chart", self.chart, Chart, "a Chart(label=..., value=...)", optional=True)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment variables from which the bundled handler knows it."""
+        found = {"MAX_ROWS": str(self.max_rows), "HTML_ROWS": str(self.html_rows)}
+        return found | ({} if self.chart is None else {"CHART_LABEL": self.chart.label, "CHART_VALUE": self.chart.value})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportMail:
+    """A mail for each report, by SES, with links to the files.
+
+    Args:
+        sender: The address that it comes from, verified in SES by itself or by its domain.
+        recipients: Who gets it, 1 to 50 addresses. While an account is in SES's sandbox they must be verified too.
+        identity: What is verified: the address itself, or its domain. Default: the domain.
+            https://docs.aws.amazon.com/ses/latest/dg/creating-identities.html
+
+    Raises:
+        PatternError: An address is not well formed.
+    """
+
+    sender: str
+    recipients: Sequence[str]
+    identity: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the addresses."""
+        check_texts("recipients", self.recipients)
+        within = 1 <= len(self.recipients) <= MOST_RECIPIENTS
+        check(
+            within, f"recipients must be 1 to {MOST_RECIPIENTS} addresses, got {len(self.recipients)}: use the topic for more"
+        )
+        for name, address in (("sender", self.sender), *(("recipients", each) for each in self.recipients)):
+            check_type(name, address, str, "an address like reports@example.com")
+            plain = not Token.is_unresolved(address) and _ADDRESS.fullmatch(address)
+            check(plain, f"{name} must be an address like reports@example.com, without a name or brackets, got {address!r}")
+        fits = self.identity_or_domain in {self.sender, self.sender.rpartition("@")[2]}
+        check(fits or self._is_parent, f"identity must be the sender or its domain, got {self.identity!r}")
+
+    @property
+    def identity_or_domain(self) -> str:
+        """What is verified."""
+        return self.identity or self.sender.rpartition("@")[2]
+
+    @property
+    def _is_parent(self) -> bool:
+        """Whether the identity is a domain above that of the sender: SES takes that as well."""
+        return isinstance(self.identity, str) and self.sender.endswith(f".{self.identity}")
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment variables from which the bundled handler knows it."""
+        return {"MAIL_FROM": self.sender, "MAIL_TO": ",".join(self.recipients)}
+
+    def grant_send(self, grantee: iam.IGrantable, stack: Stack) -> None:
+        """Let a principal send mail from this address alone.
+
+        https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
+        """
+        arn = stack.format_arn(service="ses", resource="identity", resource_name=self.identity_or_domain)
+        grantee.grant_principal.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["ses:SendEmail"], resources=[arn], conditions={"StringEquals": {"ses:FromAddress": self.sender}}
+            )
+        )
+
+
+def _check_parameters(parameters: object) -> None:
+    check(isinstance(parameters, Mapping), f"parameters must be a dict, got {parameters!r}")
+    assert isinstance(parameters, Mapping)  # noqa: S101  checked above, for mypy
+    for name, value in parameters.items():
+        known = isinstance(name, str) and _NAME.fullmatch(name) and name not in _OWN
+        check(known, f"parameters must have names of letters, digits and _ other than {', '.join(_OWN)}, got {name!r}")
+        finite = not isinstance(value, float) or math.isfinite(value)
+        plain = finite and (value is None or isinstance(value, str | int | float | bool))
+        check(plain, f"parameters must be texts, numbers, True, False or None, got {name}={value!r}")
