@@ -68,6 +68,7 @@ class Events:
             answer=answer,
             function=shown(invocations) if called else "-",
             effect=looked[0].shown,
+            files=looked[0].files,
             milliseconds=(time.monotonic() - began) * 1000,
             faults=(*(("the function was not invoked",) if called and not invocations else ()), *looked[0].faults),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from serverless_patterns.errors import LocalRunError
 
@@ -15,10 +16,12 @@ class Effect:
     Args:
         shown: In the words of the report.
         faults: What is not as it should be.
+        files: What was saved on this machine, to be looked at.
     """
 
     shown: str
     faults: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,7 @@ class Hop:
         effect: What is there afterwards, such as the item that is stored.
         milliseconds: From the request to the answer; without one, to the effect.
         faults: What is not as it should be; empty when all is.
+        files: What was saved on this machine, to be looked at.
     """
 
     step: str
@@ -42,6 +46,7 @@ class Hop:
     effect: str
     milliseconds: float
     faults: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 OnHop = Callable[[Hop], None]

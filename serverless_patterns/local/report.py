@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -79,8 +79,8 @@ class Report:
         for resource in resources:
             self.say(f"  not made here, since it only configures another resource: {resource.type} {resource.path}")
 
-    def hops(self, title: str, hops: Iterable[Hop]) -> None:
-        """Print the table of hops: request, function, effect, time."""
+    def hops(self, title: str, hops: Sequence[Hop]) -> None:
+        """Print the table of hops: request, function, effect, time; and the files that they have saved."""
         table = Table(title=escape(title), title_justify="left")
         for heading in ("", "step", "request", "answer", "function", "effect"):
             table.add_column(heading, overflow="fold")
@@ -91,3 +91,5 @@ class Report:
             cells = map(escape, (hop.step, request, hop.answer, hop.function, hop.effect, f"{hop.milliseconds:.0f}"))
             table.add_row(mark, *cells)
         self._console.print(table)
+        for path in [path for hop in hops for path in hop.files]:
+            self._console.print(f"To look at: {escape(str(path))}", soft_wrap=True)

@@ -14,8 +14,8 @@ from serverless_patterns.local.account import Account, Stack
 
 #: Seconds. A function runs for 15 minutes at most.
 PATIENCE = 15 * 60 + 30
-#: Where reports are saved, below the current folder.
-FOLDER = Path(".serverless-patterns") / "reports"
+#: Where files of reports are saved, below the current folder: under the keys that they have.
+FOLDER = Path(".serverless-patterns")
 #: What a one-time copy of a schedule has of it: https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
 COPIED = ("FlexibleTimeWindow", "GroupName", "Target")
 

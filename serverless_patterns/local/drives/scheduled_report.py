@@ -138,7 +138,9 @@ class Sales:
     def saved(self) -> Effect:
         """The files on this machine."""
         paths = self._reports.save(self._keys)
-        return Effect(str(paths[-1]), () if all(path.stat().st_size for path in paths) else ("a file is empty",))
+        empty = [path.name for path in paths if not path.stat().st_size]
+        faults = (f"{', '.join(empty)} should not be empty",) if empty else ()
+        return Effect(f"{len(paths)} files saved", faults, tuple(paths))
 
     def delete(self) -> None:
         """Delete what the drive has created, and nothing else."""
