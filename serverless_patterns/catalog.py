@@ -85,7 +85,7 @@ def _daily_sales(scope: Construct, operations: Operations) -> ScheduledReport:
         SELECT
             to_char(placed_at AT TIME ZONE 'UTC', 'HH24') AS hour,
             count(*) AS orders,
-            sum(amount) FILTER (WHERE state = 'PAID') AS revenue
+            coalesce(sum(amount) FILTER (WHERE state = 'PAID'), 0) AS revenue
         FROM orders
         WHERE placed_at >= :from AND placed_at < :until AND currency = :currency
         GROUP BY 1

@@ -125,7 +125,7 @@ def test_what_is_no_number_has_no_bar():
 def test_a_chart_of_many_rows_shows_the_first_and_says_so():
     text = page([(f"r{n}", Number("1")) for n in range(50)], chart=("id", "amount"))
     assert text.count("<rect ") == 40
-    assert "The chart shows the first 40 of 50 rows." in text
+    assert "The chart shows 40 of 50 rows: the first that have a number in amount." in text
 
 
 @given(
