@@ -25,6 +25,7 @@ from constructs import Construct
 
 from serverless_patterns._blocks.alarms import AlarmSet, Alerts, handler_metric, rate_of
 from serverless_patterns._blocks.arguments import check_arguments
+from serverless_patterns._blocks.brought_queue import brought_queue, check_deduplication
 from serverless_patterns._blocks.checks import (
     check,
     check_between,
@@ -44,8 +45,6 @@ from serverless_patterns._blocks.queue import (
     SPARE_RECEIVES,
     QueueOptions,
     WorkQueue,
-    brought_queue,
-    check_deduplication,
     work_queue,
 )
 from serverless_patterns._blocks.queue_route import queue_route
@@ -163,8 +162,8 @@ class SqsPipeline(Construct):
         authorization: Default ``Authorization.iam()``: only who was granted may call.
         cors: Which web pages may call. Default: none.
         throttle: Requests per second and burst. Default 100 and 200.
-        queue: Options of the queue that is defined, or a queue of yours with a dead-letter queue; with the bundled worker, its
-            redrive is best after some receives more than ``worker.max_attempts``.
+        queue: Options of the queue that is defined, or a queue of yours whose dead-letter queue keeps messages longer.
+            Its redrive comes after ``worker.max_attempts`` receives or more; with the bundled worker, best after some more.
         dead_letter_queue: That of an imported ``queue``, which does not know its own.
         group_by: A required field of the order: orders with one value are one message group. In a standard queue a group with
             many messages does not keep the others waiting (fair queue); in a FIFO queue each group is worked in order.
@@ -410,7 +409,7 @@ class SqsPipeline(Construct):
         )
 
     def _brought_queue(self, queue: sqs.IQueue, dead_letters: sqs.IQueue | None) -> WorkQueue:
-        found = brought_queue(queue, dead_letters, least_visibility=self._worker_options.least_visibility)
+        found = brought_queue(queue, dead_letters, worker=self._worker_options)
         if queue.fifo:
             self._worker_options.check_fifo()
             receives = FIFO_RECEIVES if found.max_receive_count is None else found.max_receive_count

@@ -19,6 +19,7 @@ from constructs import Construct
 
 from serverless_patterns._blocks.checks import check, check_type
 from serverless_patterns._blocks.edge import Edge
+from serverless_patterns._blocks.managed_key import check_no_managed_key
 from serverless_patterns._blocks.queue import DEAD_LETTER_RETENTION_DAYS, WorkQueue
 
 #: Seconds that a message can have waited when it arrives in a dead-letter queue: the longest retention of a queue here.
@@ -60,6 +61,7 @@ class Alerts:
         for tier in get_args(Tier):
             topic = getattr(self, tier)
             check(topic is None or hasattr(topic, "topic_arn"), f"{tier} must be an SNS topic, got {topic!r}")
+            check_no_managed_key(tier, topic)
 
 
 class AlarmSet:

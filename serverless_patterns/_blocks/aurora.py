@@ -12,7 +12,8 @@ from serverless_patterns._blocks.checks import check
 from serverless_patterns._blocks.network import isolated_vpc
 from serverless_patterns.operations import Operations
 
-#: The newest of the newest major version but one. https://docs.aws.amazon.com/AmazonRDS/latest/AuroraPostgreSQLReleaseNotes/
+#: Of the newest major version that the Data API knows; from 17 on, PostgreSQL takes connections with TLS only.
+#: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Concepts.Aurora_Fea_Regions_DB-eng.Feature.Data_API.html
 ENGINE_VERSION = "17.7"
 #: Who owns the database.
 OWNER = "postgres"
@@ -30,8 +31,9 @@ def define_cluster(
     """A cluster that nothing can connect to but the Data API, until its security group lets it.
 
     RDS makes the owner's password, keeps it in a secret of its own and changes it every week:
-    https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-secrets-manager.html. There is no Performance Insights,
-    which asks for at least 2 ACU, and no enhanced monitoring, which asks for a role with a policy of AWS's.
+    https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-secrets-manager.html. RDS makes the log group too, which
+    keeps its events until somebody sets a retention: CDK's way to set one is a function of its own. There is no Performance
+    Insights, for which AWS advises at least 2 ACU, and no enhanced monitoring, which needs a role with a policy of AWS's.
     """
     settings = operations.database
     removal = _removal_policy(operations)

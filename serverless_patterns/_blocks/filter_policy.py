@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -23,6 +24,8 @@ MOST_COMBINATIONS = 150
 LARGEST_NUMBER = 1_000_000_000
 TEXT_CONDITIONS = ("prefix", "suffix", "wildcard", "equals-ignore-case")
 COMPARISONS = ("=", ">", ">=", "<", "<=")
+#: What an attribute of a message can be called: https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html
+ATTRIBUTE_NAME = re.compile(r"(?!(?:AWS|Amazon)\.)(?!.*\.\.)(?!\.)[A-Za-z0-9_.-]{1,256}(?<!\.)", re.IGNORECASE | re.ASCII)
 
 
 def check_filter_policy(policy: object, filter_on: FilterOn) -> None:
@@ -45,6 +48,22 @@ def check_filter_policy(policy: object, filter_on: FilterOn) -> None:
     for place, conditions in leaves:
         for condition in conditions:
             _check_condition(place, condition)
+    if filter_on == "attributes":
+        _check_names(known)
+
+
+def _check_names(policy: Mapping[str, Any]) -> None:
+    """Check that there can be attributes of these names, unless it is their absence that passes."""
+    for key, value in policy.items():
+        if key == "$or":
+            for alternative in value:
+                _check_names(alternative)
+        else:
+            check(
+                ATTRIBUTE_NAME.fullmatch(str(key)) or Token.is_unresolved(key) or {"exists": False} in value,
+                f"filter_policy[{key!r}] matches nothing: no message has an attribute of that name; names have at most 256 "
+                "letters, digits, '_', '-' and single '.' between them, and do not begin with 'AWS.' or 'Amazon.'",
+            )
 
 
 def _combinations(policy: Mapping[str, Any], depth: int = 1) -> int:
@@ -124,6 +143,8 @@ def _check_exclusion(place: str, operand: object) -> None:
         ((kind, texts),) = operand.items()
         for text in texts if isinstance(texts, list | tuple) and texts else [texts]:
             _check_text(f"{place}: {kind}", text)
+            everything = kind == "wildcard" and not text.strip("*")
+            check(not everything, f"{place}: wildcard {text!r} leaves nothing over: nothing would ever arrive")
         return
     values = operand if isinstance(operand, list | tuple) else [operand]
     check(values, f"{place} must name at least one value, got {operand!r}")
@@ -146,7 +167,7 @@ def _check_range(place: str, operand: object) -> None:
     check(shape, f"{place} must be like ['>=', 10] or ['>', 0, '<', 100], got {operand!r}")
     parts = list(operand)  # type: ignore[call-overload]  # it is a list or a tuple: checked above
     # A bound and whether it is outside: the larger lower one and the smaller upper one are what remains.
-    lower, upper = (-math.inf, False), (math.inf, True)
+    lower, upper = (-LARGEST_NUMBER, False), (LARGEST_NUMBER, True)
     for operator, number in zip(parts[::2], parts[1::2], strict=True):
         check(operator in COMPARISONS, f"{place}: a comparison must be one of {', '.join(COMPARISONS)}, got {operator!r}")
         _check_number(place, number)

@@ -112,7 +112,11 @@ class Handler:
         sources |= {f"{pattern}/{name}": text for name, text in (files or {}).items()}
         users = beside.code if beside is not None and isinstance(beside.code, Package) else Package(root=root)
         taken = sorted({name.partition("/")[0].removesuffix(".py") for name in users.files} & {pattern, "shared"})
-        check(not taken, f"{', '.join(taken)} in {users.root} is the name of a module of this library: choose another one")
+        names = " or ".join(map(repr, taken))
+        check(
+            not taken,
+            f"processor must be in a folder without {names}, which the bundled handler has too, got {users.root}: rename yours",
+        )
         package = Package(
             root=root,
             files={**sources, **users.files},

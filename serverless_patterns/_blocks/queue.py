@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aws_cdk import Duration, Token
+from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
@@ -20,7 +20,7 @@ RETENTION_DAYS = 4
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
 DEAD_LETTER_RETENTION_DAYS = 14
 #: Receives that SQS allows beyond the tries of a bundled worker, which moves a message itself, with the reason. If it dies over
-#: the last try, or its table fails, one of these finishes that; without them SQS would move the message, and nobody knew why.
+#: the last try, or cannot send it, one of these finishes that; without them SQS would move the message, and nobody knew why.
 SPARE_RECEIVES = 3
 #: The most receives that SQS allows: in a FIFO queue those behind a message that waits are received with it each time.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
@@ -32,8 +32,6 @@ LONGEST_RETENTION = 14 * 24 * 60 * 60
 VISIBILITY_FACTOR = 6
 #: Seconds: the longest visibility timeout.
 LONGEST_VISIBILITY = 12 * 60 * 60
-#: Seconds: the visibility timeout of a queue for which none was set.
-DEFAULT_VISIBILITY = 30
 #: What the poller of an event source mapping does with a queue, in the name of the function.
 #: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 POLL = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
@@ -190,50 +188,6 @@ def _queue(
     )
 
 
-def brought_queue(queue: sqs.IQueue, dead_letters: sqs.IQueue | None, *, least_visibility: Duration) -> WorkQueue:
-    """A queue of the user's, with its own dead-letter queue or the one that is named beside it.
-
-    Raises:
-        PatternError: It has no dead-letter queue that is known here, or its visibility timeout is too short.
-    """
-    own = queue.dead_letter_queue if isinstance(queue, sqs.Queue) else None
-    if own is not None and dead_letters is None:
-        dead_letters = own.queue
-    check(
-        dead_letters is not None,
-        f"queue must have a dead-letter queue, got {queue.node.path!r} without one: define it with "
-        "dead_letter_queue=sqs.DeadLetterQueue(...), or name that of an imported queue with dead_letter_queue=",
-    )
-    kept = dead_letters or queue  # it is there: checked above
-    check(kept is not queue, f"dead_letter_queue must be another queue than {queue.node.path!r} itself")
-    check(
-        kept.fifo == queue.fifo or not (_is_known(kept) and _is_known(queue)),
-        f"dead_letter_queue must be a {_kind(queue)} queue as the queue itself is, got a {_kind(kept)} queue",
-    )
-    visibility = _definition_of(queue, "visibility_timeout", DEFAULT_VISIBILITY)
-    if visibility is not None:
-        check_visibility("visibility_timeout of the queue", Duration.seconds(visibility), least_visibility)
-    retention = _definition_of(queue, "message_retention_period", Duration.days(RETENTION_DAYS).to_seconds())
-    return WorkQueue(
-        queue=queue,
-        dead_letter_queue=kept,
-        max_receive_count=None if own is None else own.max_receive_count,
-        key=queue.encryption_master_key,
-        dead_letter_key=kept.encryption_master_key,
-        visibility_timeout=visibility,
-        retention=LONGEST_RETENTION if retention is None else retention,
-    )
-
-
-def check_deduplication(queue: sqs.IQueue, *, wanted: bool) -> None:
-    """Check that a FIFO queue takes the content for the deduplication id, where nothing else gives one."""
-    definition = queue.node.default_child
-    check(
-        not (wanted and isinstance(definition, sqs.CfnQueue)) or definition.content_based_deduplication,
-        f"queue must have content_based_deduplication=True for ingest='direct', got {queue.node.path!r} without it",
-    )
-
-
 def least_visibility(timeout: Duration, batch_window: Duration) -> Duration:
     """How long a message must be hidden at least, so that it is not worked again while it is being worked."""
     return Duration.seconds(VISIBILITY_FACTOR * timeout.to_seconds() + batch_window.to_seconds())
@@ -248,23 +202,3 @@ def check_visibility(name: str, visibility: Duration, least: Duration) -> None:
         f"{name} must be at least {least.to_seconds():g} s ({VISIBILITY_FACTOR} x the worker's timeout + its batch window), "
         f"got {visibility.to_seconds():g} s: a message would be worked again while it is being worked",
     )
-
-
-def _is_known(queue: sqs.IQueue) -> bool:
-    """Whether it is known what kind of queue it is: of an imported one its name tells, unless that is a token."""
-    return isinstance(queue, sqs.Queue) or not Token.is_unresolved(queue.queue_name)
-
-
-def _kind(queue: sqs.IQueue) -> str:
-    return "FIFO" if queue.fifo else "standard"
-
-
-def _definition_of(queue: sqs.IQueue, name: str, default: float) -> float | None:
-    """The seconds that a queue of this app is defined with; of an imported one nothing is known."""
-    definition = queue.node.default_child
-    if not isinstance(definition, sqs.CfnQueue):
-        return None
-    seconds: float | None = getattr(definition, name)
-    if seconds is None:
-        return default
-    return None if Token.is_unresolved(seconds) else seconds

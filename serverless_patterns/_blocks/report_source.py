@@ -53,7 +53,8 @@ class ReportDatabase:
         """Aurora PostgreSQL by the Data API: the function is in no VPC, and each answer has at most 1 MiB.
 
         Without ``cluster``, an Aurora Serverless v2 is defined: encrypted, in a VPC that leads nowhere, its size, backups and
-        end as the operations say. It is empty: fill it by the Data API or let something in (``cluster.connections``).
+        end as the operations say. It is empty: fill it by the Data API. Its log group is made by RDS and never expires:
+        ``aws logs put-retention-policy`` sets when it does.
 
         Args:
             database_name: The database, 1 to 63 letters, digits or ``_`` that begin with a letter. Default ``reports``.
@@ -61,7 +62,7 @@ class ReportDatabase:
             secret: Who asks: ``username`` and ``password`` of a user of the database. Default: its owner, whose password RDS
                 keeps and changes every week; of a cluster of yours, the secret that it was defined with.
             vpc: A VPC of yours for the cluster that is defined, with two isolated or private subnets. Default: one of its own.
-            engine_version: 16.3, 15.7 or newer. Default 17.7.
+            engine_version: 17.4, 16.3, 15.7 or a later one of these, for the Data API and for pauses. Default 17.7.
 
         Raises:
             PatternError: An argument does not fit, or does not go with ``cluster``.

@@ -76,6 +76,7 @@ def test_bodies_are_filtered_by_nested_fields_and_by_alternatives(policy):
 def test_what_is_not_known_yet_passes():
     stack = Stack()
     number = CfnParameter(stack, "Least", type="Number").value_as_number
+    assert refusal({stack.account: ["x"]}) is None
     assert refusal({"account": [stack.account], "n": [number, {"numeric": [">=", number, "<", 5]}]}) is None
 
 
@@ -164,6 +165,14 @@ def test_anything_is_taken_or_refused_with_its_place(policy, filter_on):
             "filter_policy['n']: numeric must be a number from -1000000000 to 1000000000, got True",
         ),
         (
+            {"n": [{"numeric": [">", 1_000_000_000]}]},
+            "filter_policy['n']: numeric ['>', 1000000000] matches no number: nothing would ever arrive",
+        ),
+        (
+            {"n": [{"numeric": ["<", -1_000_000_000]}]},
+            "filter_policy['n']: numeric ['<', -1000000000] matches no number: nothing would ever arrive",
+        ),
+        (
             {"n": [{"numeric": [">", 10, "<", 5]}]},
             "filter_policy['n']: numeric ['>', 10, '<', 5] matches no number: nothing would ever arrive",
         ),
@@ -177,6 +186,32 @@ def test_anything_is_taken_or_refused_with_its_place(policy, filter_on):
 )
 def test_a_policy_that_cannot_work_is_refused_with_its_place(policy, message):
     assert refusal(policy) == message
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["event type", "", "é", "a" * 257, ".a", "a.", "a..b", "AWS.SNS", "aws.x", "Amazon.x", "AMAZON.x", "a\n", "a/b", "data[0]"],
+)
+def test_a_filter_for_an_attribute_that_no_message_can_have_is_refused(name):
+    message = (
+        f"filter_policy[{name!r}] matches nothing: no message has an attribute of that name; names have at most 256 letters, "
+        "digits, '_', '-' and single '.' between them, and do not begin with 'AWS.' or 'Amazon.'"
+    )
+    assert refusal({name: ["x"]}) == message
+    assert refusal({"$or": [{"a": ["x"]}, {name: ["x"]}]}) == message
+    assert refusal({name: ["x", {"exists": False}]}) is None
+    assert refusal({name: ["x"]}, "body") is None
+
+
+@pytest.mark.parametrize("name", ["event_type", "a" * 256, "a.b.c", "A-1_b", "AWS", "AWSx", "amazon-id", "7"])
+def test_a_filter_for_an_attribute_that_a_message_can_have_passes(name):
+    assert refusal({name: ["x"]}) is None
+
+
+@pytest.mark.parametrize("texts", ["*", "**", ["*.paid", "*"]])
+def test_a_filter_that_leaves_nothing_over_is_refused(texts):
+    assert refusal({"type": [{"anything-but": {"wildcard": texts}}]}).endswith("leaves nothing over: nothing would ever arrive")
+    assert refusal({"type": [{"anything-but": {"prefix": texts}}]}) is None
 
 
 def test_a_nested_key_without_values_is_refused():

@@ -1,0 +1,128 @@
+"""Queues that the user brings: what a worker needs of them, checked as far as they are known.
+
+Of a queue of this app everything is known, of an imported one its name and the key that came with it; a token passes.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import Duration, Token
+from aws_cdk import aws_sqs as sqs
+
+from serverless_patterns._blocks.checks import check
+from serverless_patterns._blocks.managed_key import check_no_managed_key
+from serverless_patterns._blocks.queue import (
+    DEAD_LETTER_RETENTION_DAYS,
+    LONGEST_RETENTION,
+    RETENTION_DAYS,
+    WorkQueue,
+    check_visibility,
+)
+from serverless_patterns._blocks.worker import WorkerOptions
+
+#: Seconds: the visibility timeout of a queue for which none was set.
+DEFAULT_VISIBILITY = 30
+
+
+def brought_queue(queue: sqs.IQueue, dead_letters: sqs.IQueue | None, *, worker: WorkerOptions) -> WorkQueue:
+    """A queue of the user's, with its own dead-letter queue or the one that is named beside it.
+
+    Raises:
+        PatternError: It has no dead-letter queue that is known here, or the two do not fit together or to the worker.
+    """
+    own = queue.dead_letter_queue if isinstance(queue, sqs.Queue) else None
+    kept = _dead_letter_queue(queue, own, dead_letters)
+    check_no_managed_key(f"dead-letter queue of {queue.node.path!r}", kept)
+    visibility = _definition_of(queue, "visibility_timeout", DEFAULT_VISIBILITY)
+    if visibility is not None:
+        check_visibility("visibility_timeout of the queue", Duration.seconds(visibility), worker.least_visibility)
+    retention = _definition_of(queue, "message_retention_period", Duration.days(RETENTION_DAYS).to_seconds())
+    _check_retention(queue, kept, retention)
+    receives = None if own is None or Token.is_unresolved(own.max_receive_count) else own.max_receive_count
+    check(
+        receives is None or receives >= worker.max_attempts,
+        f"max_receive_count of the queue must be at least max_attempts of the worker ({worker.max_attempts}), got "
+        f"{receives or 0:g}: SQS would move a message that the worker would still try; raise the one, or lower the other",
+    )
+    return WorkQueue(
+        queue=queue,
+        dead_letter_queue=kept,
+        max_receive_count=receives,
+        key=queue.encryption_master_key,
+        dead_letter_key=kept.encryption_master_key,
+        visibility_timeout=visibility,
+        retention=LONGEST_RETENTION if retention is None else retention,
+    )
+
+
+def check_deduplication(queue: sqs.IQueue, *, wanted: bool) -> None:
+    """Check that a FIFO queue takes the content for the deduplication id, where nothing else gives one."""
+    definition = queue.node.default_child
+    check(
+        not (wanted and isinstance(definition, sqs.CfnQueue)) or definition.content_based_deduplication,
+        f"queue must have content_based_deduplication=True for ingest='direct', got {queue.node.path!r} without it",
+    )
+
+
+def _dead_letter_queue(queue: sqs.IQueue, own: sqs.DeadLetterQueue | None, named: sqs.IQueue | None) -> sqs.IQueue:
+    """The dead-letter queue: its own, or the one that is named, if that is where SQS puts messages too."""
+    definition = queue.node.default_child
+    redrives = own is not None or not isinstance(definition, sqs.CfnQueue) or definition.redrive_policy is not None
+    kept = named or (None if own is None else own.queue)
+    check(
+        kept is not None and redrives,
+        f"queue must have a dead-letter queue, got {queue.node.path!r} without one: define it with "
+        "dead_letter_queue=sqs.DeadLetterQueue(...), or name that of an imported queue with dead_letter_queue=",
+    )
+    found = kept or queue  # it is there: checked above
+    check(not _is_same(found, queue), f"dead_letter_queue must be another queue than {queue.node.path!r} itself")
+    check(
+        own is None or _is_same(found, own.queue),
+        f"dead_letter_queue must be the one that {queue.node.path!r} has, got {found.node.path!r}: SQS would put some messages "
+        "there and the worker others here; leave the argument out",
+    )
+    check(
+        found.fifo == queue.fifo or not (_is_known(found) and _is_known(queue)),
+        f"dead_letter_queue must be a {_kind(queue)} queue as the queue itself is, got a {_kind(found)} queue",
+    )
+    return found
+
+
+def _check_retention(queue: sqs.IQueue, kept: sqs.IQueue, retention: float | None) -> None:
+    """Check that what comes late into the dead-letter queue is not deleted there at once.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/setting-up-dead-letter-queue-retention.html
+    """
+    longer = _definition_of(kept, "message_retention_period", Duration.days(RETENTION_DAYS).to_seconds())
+    if queue.fifo or retention is None or longer is None:  # in a FIFO queue, the age begins anew
+        return
+    check(
+        longer > retention,
+        f"retention_period of the dead-letter queue must be longer than that of {queue.node.path!r} ({retention:g} s), got "
+        f"{longer:g} s: a message keeps its age when SQS moves it, and one that has waited would be deleted soon; define "
+        f"the dead-letter queue with retention_period=Duration.days({DEAD_LETTER_RETENTION_DAYS}), and its source with less",
+    )
+
+
+def _is_same(one: sqs.IQueue, other: sqs.IQueue) -> bool:
+    """Whether two queues are one, however often it is imported."""
+    return one is other or one.queue_arn == other.queue_arn
+
+
+def _is_known(queue: sqs.IQueue) -> bool:
+    """Whether it is known what kind of queue it is: of an imported one its name tells, unless that is a token."""
+    return isinstance(queue, sqs.Queue) or not Token.is_unresolved(queue.queue_name)
+
+
+def _kind(queue: sqs.IQueue) -> str:
+    return "FIFO" if queue.fifo else "standard"
+
+
+def _definition_of(queue: sqs.IQueue, name: str, default: float) -> float | None:
+    """The seconds that a queue of this app is defined with; of an imported one nothing is known."""
+    definition = queue.node.default_child
+    if not isinstance(definition, sqs.CfnQueue):
+        return None
+    seconds: float | None = getattr(definition, name)
+    if seconds is None:
+        return default
+    return None if Token.is_unresolved(seconds) else seconds
