@@ -37,8 +37,8 @@ lock: install ## Compile the locks anew from pyproject.toml and the .in files
 wheel: install ## Build the wheel, and use it from a foreign app in a clean environment
 	@python tools/check_wheel.py
 
-snapshots: install ## Write the snapshots of the templates anew: look at the diff
-	@pytest -q tests/snapshots --update-snapshots
+snapshots: install ## Write the snapshots of the templates anew, and what is new into the contract: look at the diff
+	@pytest -q tests/snapshots tests/contracts --update-snapshots
 
 bench: install ## Print the figures of docs/performance.md
 	@python benchmarks/synth.py

@@ -4,6 +4,7 @@ PatternsError                     all that the library raises itself
 ├── PatternError                  an argument does not fit: names it, the value, what is allowed, how to mend it
 │   ├── BundlingError             a handler's code or its dependencies cannot be packed
 │   └── UnknownEnvironmentError   no environment has this name
+├── GuardError                    what the guard was given cannot be compared (raised by ``serverless_patterns.guard`` only)
 └── LocalRunError                 the local run cannot go on (raised by ``serverless_patterns.local`` only)
 """
 
@@ -22,6 +23,10 @@ class BundlingError(PatternError):
 
 class UnknownEnvironmentError(PatternError):
     """No environment has this name."""
+
+
+class GuardError(PatternsError):
+    """What the guard was given cannot be compared; the message says what it expects."""
 
 
 class LocalRunError(PatternsError):

@@ -13,21 +13,14 @@ import app as repository_app
 from serverless_patterns import DEV, ENVIRONMENTS, LOCAL, PROD, STAGING, Alerts, Operations
 from serverless_patterns.catalog import CATALOG, pattern_named
 from serverless_patterns.errors import PatternError
+from serverless_patterns.guard.stateful import is_stateful
 from serverless_patterns.stacks import AlertStack, PatternStack
+from tests.support.contracts import contract
 from tests.support.synthesis import new_app, resources, synthesise, template_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PATTERNS = pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
 EVERYWHERE = pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
-#: What holds data: losing one is losing a user's work.
-STATEFUL = (
-    "AWS::DynamoDB::GlobalTable",
-    "AWS::DynamoDB::Table",
-    "AWS::S3::Bucket",
-    "AWS::SQS::Queue",
-    "AWS::SNS::Topic",
-    "AWS::SecretsManager::Secret",
-)
 #: Actions for which AWS has no resource to name.
 #: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
 WITHOUT_RESOURCE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
@@ -166,12 +159,9 @@ def test_log_groups_keep_events_as_long_as_the_environment_says(template, enviro
 @PATTERNS
 def test_data_is_kept_in_prod_and_goes_with_the_stack_elsewhere(template, environment, entry):
     retained = {
-        name
-        for kind in STATEFUL
-        for name, found in resources(template, kind).items()
-        if found.get("DeletionPolicy") == "Retain"
+        name for name, found in template["Resources"].items() if is_stateful(found) and found.get("DeletionPolicy") == "Retain"
     }
-    kept = {name for name, found in stateful(entry).items() if found["kept in prod"]}
+    kept = kept_in_prod(entry)
     assert retained == (kept if environment is PROD else set())
 
 
@@ -179,7 +169,7 @@ def test_data_is_kept_in_prod_and_goes_with_the_stack_elsewhere(template, enviro
 @PATTERNS
 def test_tables_that_are_kept_are_backed_up_as_the_environment_says_and_others_never(template, environment, entry):
     days = {LOCAL: None, DEV: None, STAGING: 7, PROD: 35}[environment]
-    kept = {name for name, found in stateful(entry).items() if found["kept in prod"]}
+    kept = kept_in_prod(entry)
     for name, table in resources(template, "AWS::DynamoDB::GlobalTable").items():
         (replica,) = table["Properties"]["Replicas"]
         recovery = replica["PointInTimeRecoverySpecification"]
@@ -350,19 +340,12 @@ def test_alarm_topics_let_cloudwatch_publish_and_refuse_plain_http():
 # --- contracts over time
 
 
-@PATTERNS
-def test_stateful_resources_keep_their_logical_ids(templates, entry):
-    """A changed id replaces a user's table. This list only ever grows."""
-    template = templates["prod"][f"prod-{entry.name.replace('_', '-')}"]
-    found = {name: kind for kind in STATEFUL for name in resources(template, kind)}
-    assert found == {name: frozen["type"] for name, frozen in stateful(entry).items()}
-
-
-def stateful(entry):
-    """The resources that hold data, by the logical ids that they must keep."""
-    frozen = json.loads((ROOT / "tests" / "snapshots" / "stateful.json").read_text())
-    assert entry.name in frozen, f"name the resources of {entry.name} that hold data in tests/snapshots/stateful.json"
-    return frozen[entry.name]
+def kept_in_prod(entry):
+    """The resources whose data outlives their stack: this version promises that."""
+    frozen = contract()
+    assert entry.name in frozen, f"run `make snapshots`: it adds those of {entry.name} to the contract"
+    resources = frozen[entry.name]["Resources"]
+    return {name for name, found in resources.items() if is_stateful(found) and found["DeletionPolicy"] == "Retain"}
 
 
 @PATTERNS

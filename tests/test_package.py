@@ -22,6 +22,7 @@ HANDLERS = ROOT / "lambda_src"
 #: Layer -> what it may import of the library, besides itself. Imports run one way: towards the end of this list.
 LAYERS = {
     "app": {"stacks", "catalog", "pattern", "_blocks", "environments", "operations", "errors", "serverless_patterns"},
+    "guard": {"errors"},
     "local": {"stacks", "catalog", "pattern", "_blocks", "environments", "operations", "errors"},
     "stacks": {"catalog", "pattern", "_blocks", "environments", "operations", "errors"},
     "catalog": {"pattern", "_blocks", "operations", "errors"},

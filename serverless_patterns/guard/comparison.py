@@ -1,0 +1,70 @@
+"""The comparison as a whole: every finding, those that are allowed apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from serverless_patterns.guard.assemblies import Stack, read_pair
+from serverless_patterns.guard.findings import Finding
+from serverless_patterns.guard.indexes import find_index_changes
+from serverless_patterns.guard.protections import find_less_protected
+from serverless_patterns.guard.removals import find_removed, find_unconditioned
+from serverless_patterns.guard.replacements import find_replaced
+from serverless_patterns.guard.stateful import is_stateful
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a deploy of the new side would do to the data of the old one.
+
+    Args:
+        findings: What is not allowed.
+        allowed: What is, each with its reason.
+        stacks: How many stacks of the old side were compared.
+        resources: How many of their resources hold data.
+        unused: The logical ids that were allowed, and for which nothing was found.
+    """
+
+    findings: tuple[Finding, ...]
+    allowed: tuple[tuple[Finding, str], ...]
+    stacks: int
+    resources: int
+    unused: tuple[str, ...]
+
+
+def compare(old: Path, new: Path, allow: Mapping[str, str] | None = None) -> Comparison:
+    """Compare two cloud assemblies, folders of templates, or template files.
+
+    Args:
+        old: What is deployed.
+        new: What is about to be.
+        allow: Logical id, or stack and logical id with a slash between -> why what is found for it is meant.
+
+    Raises:
+        GuardError: One of them is not what can be compared; the message says what is.
+    """
+    stacks, others = read_pair(old, new)
+    reasons = allow or {}
+    found = compare_stacks(stacks, others)
+    names = {finding: {finding.logical_id, f"{finding.stack}/{finding.logical_id}"} & set(reasons) for finding in found}
+    return Comparison(
+        findings=tuple(finding for finding in found if not names[finding]),
+        allowed=tuple((finding, reasons[min(names[finding])]) for finding in found if names[finding]),
+        stacks=len(stacks),
+        resources=sum(is_stateful(each) for stack in stacks.values() for each in stack.resources.values()),
+        unused=tuple(sorted(set(reasons) - set().union(*names.values()))),
+    )
+
+
+def compare_stacks(old: Mapping[str, Stack], new: Mapping[str, Stack]) -> list[Finding]:
+    """The findings on stacks, by their names."""
+    return sorted(_findings(old, new), key=lambda each: (each.stack, each.logical_id, each.kind, each.property))
+
+
+def _findings(old: Mapping[str, Stack], new: Mapping[str, Stack]) -> Iterator[Finding]:
+    yield from find_removed(old, new)
+    for name in old.keys() & new.keys():
+        for find in (find_replaced, find_unconditioned, find_index_changes, find_less_protected):
+            yield from find(old[name], new[name])

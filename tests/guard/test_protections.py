@@ -1,0 +1,138 @@
+"""What keeps data from a later mistake, and indexes: what DynamoDB refuses."""
+
+import pytest
+
+from serverless_patterns.guard.findings import Kind
+from serverless_patterns.guard.protections import PROTECTIONS
+from serverless_patterns.guard.schemas import create_only
+from serverless_patterns.guard.stateful import HOLDS
+from tests.guard.templates import findings, resource
+
+TABLE, GLOBAL, LOGS, BUCKET = "AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::Logs::LogGroup", "AWS::S3::Bucket"
+ON, OFF = {"PointInTimeRecoveryEnabled": True}, {"PointInTimeRecoveryEnabled": False}
+FUNCTION = {"Fn::If": ["Prod", 30, 7]}
+
+
+def replicas(*recoveries):
+    return {"Replicas": [{"Region": f"r{n}", "PointInTimeRecoverySpecification": each} for n, each in enumerate(recoveries)]}
+
+
+def changed(kind, old, new):
+    return [(each.kind, each.property) for each in findings({"R": resource(kind, old)}, {"R": resource(kind, new)})]
+
+
+@pytest.mark.parametrize(
+    ("kind", "stronger", "weaker", "name"),
+    [
+        (TABLE, {"DeletionProtectionEnabled": True}, {}, "DeletionProtectionEnabled"),
+        (TABLE, {"DeletionProtectionEnabled": "true"}, {"DeletionProtectionEnabled": "false"}, "DeletionProtectionEnabled"),
+        (
+            TABLE,
+            {"PointInTimeRecoverySpecification": ON},
+            {"PointInTimeRecoverySpecification": OFF},
+            "PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled",
+        ),
+        (
+            GLOBAL,
+            replicas(ON, ON),
+            replicas(ON, OFF),
+            "Replicas.*.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled",
+        ),
+        (
+            GLOBAL,
+            replicas({**ON, "RecoveryPeriodInDays": 35}),
+            replicas({**ON, "RecoveryPeriodInDays": 7}),
+            "Replicas.*.PointInTimeRecoverySpecification.RecoveryPeriodInDays",
+        ),
+        (BUCKET, {"VersioningConfiguration": {"Status": "Enabled"}}, {}, "VersioningConfiguration.Status"),
+        (LOGS, {}, {"RetentionInDays": 3653}, "RetentionInDays"),
+        (LOGS, {"RetentionInDays": 365}, {"RetentionInDays": 30}, "RetentionInDays"),
+        ("AWS::SQS::Queue", {}, {"MessageRetentionPeriod": 60}, "MessageRetentionPeriod"),
+        ("AWS::RDS::DBCluster", {"DeletionProtection": True}, {"DeletionProtection": False}, "DeletionProtection"),
+        ("AWS::RDS::DBInstance", {"BackupRetentionPeriod": 7}, {}, "BackupRetentionPeriod"),
+        ("AWS::Kinesis::Stream", {"RetentionPeriodHours": 48}, {"RetentionPeriodHours": 24}, "RetentionPeriodHours"),
+        ("AWS::Cognito::UserPool", {"DeletionProtection": "ACTIVE"}, {"DeletionProtection": "INACTIVE"}, "DeletionProtection"),
+    ],
+)
+def test_a_protection_that_falls_is_found_and_one_that_rises_is_not(kind, stronger, weaker, name):
+    found = changed(kind, stronger, weaker)
+    assert (Kind.LESS_PROTECTED, name) in found
+    assert Kind.LESS_PROTECTED not in {kind for kind, _ in changed(kind, weaker, stronger)}
+
+
+@pytest.mark.parametrize("name", ["DeletionPolicy", "UpdateReplacePolicy"])
+@pytest.mark.parametrize(
+    ("old", "new"), [("Retain", "Delete"), ("Retain", None), ("Retain", "Snapshot"), ("Snapshot", "Delete")]
+)
+def test_a_policy_that_keeps_less_is_found(name, old, new):
+    before, after = ({"T": resource(TABLE, {}, **({name: each} if each else {}))} for each in (old, new))
+    (found,) = findings(before, after)
+    assert (found.kind, found.property, found.old, found.new) == (Kind.LESS_PROTECTED, name, old, new or "Delete")
+    assert findings(after, before) == []
+
+
+def test_a_policy_that_keeps_the_same_is_no_finding():
+    one, other = ({"T": resource(TABLE, {}, DeletionPolicy=each)} for each in ("Retain", "RetainExceptOnCreate"))
+    assert findings(one, other) == findings(other, one) == []
+
+
+def test_recovery_that_begins_with_few_days_is_no_loss():
+    assert changed(GLOBAL, replicas(OFF), replicas({**ON, "RecoveryPeriodInDays": 7})) == []
+
+
+def test_a_number_that_becomes_a_function_can_be_told_no_longer_and_one_that_was_never_could():
+    assert changed(LOGS, {"RetentionInDays": 30}, {"RetentionInDays": FUNCTION}) == [(Kind.LESS_PROTECTED, "RetentionInDays")]
+    assert changed(LOGS, {"RetentionInDays": FUNCTION}, {"RetentionInDays": 1}) == []
+    assert changed(LOGS, {"RetentionInDays": FUNCTION}, {"RetentionInDays": FUNCTION}) == []
+
+
+def test_every_type_that_holds_data_is_known_to_cloudformation_and_every_protected_one_holds_data():
+    from cfnlint.schema import PROVIDER_SCHEMA_MANAGER  # noqa: PLC0415  beside what is tested
+
+    assert set(HOLDS) <= set(PROVIDER_SCHEMA_MANAGER.get_resource_types("us-east-1"))
+    assert set(PROTECTIONS) <= set(HOLDS)
+
+
+def test_every_protection_stands_in_the_schema_of_its_type():
+    from cfnlint.schema import PROVIDER_SCHEMA_MANAGER  # noqa: PLC0415  the same
+
+    for kind, protections in PROTECTIONS.items():
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind)
+        for each in protections:
+            assert schema.resolver.resolve_cfn_pointer(each.pointer), (kind, each.pointer)
+
+
+def test_the_schemas_name_what_replaces_with_and_without_conditions():
+    table = create_only("AWS::DynamoDB::GlobalTable")
+    assert "/properties/TableName" in table.always
+    assert "/properties/KeySchema" in table.conditional
+    assert create_only("Example::Of::Another").pointers == ()
+
+
+# --- indexes
+
+
+def indexes(*listed):
+    return {"GlobalSecondaryIndexes": [{"IndexName": name, "KeySchema": [key]} for name, key in listed]}
+
+
+@pytest.mark.parametrize("kind", [TABLE, GLOBAL])
+@pytest.mark.parametrize(
+    ("old", "new", "steps"),
+    [
+        ([], [("a", 1), ("b", 1)], "create a, create b"),
+        ([("a", 1), ("b", 1)], [], "delete a, delete b"),
+        ([("a", 1)], [("b", 1)], "delete a, create b"),
+        ([("a", 1)], [("a", 2)], "delete a, create a"),
+    ],
+)
+def test_two_steps_on_the_indexes_of_a_table_are_refused(kind, old, new, steps):
+    (found,) = findings({"T": resource(kind, indexes(*old))}, {"T": resource(kind, indexes(*new))})
+    assert (found.kind, found.property) == (Kind.REFUSED, "GlobalSecondaryIndexes")
+    assert f"it has to {steps}, and DynamoDB creates or deletes one index" in found.why
+    assert "API_UpdateTable" in found.why
+
+
+def test_one_step_is_safe_and_so_is_a_new_table_with_many():
+    one, two = ({"T": resource(TABLE, indexes(*each))} for each in ([("a", 1)], [("b", 1), ("a", 1)]))
+    assert findings(one, two) == findings(two, one) == findings({}, two) == []
