@@ -1,10 +1,13 @@
 """The words: what the docs promise is the name of a test, what they link to is there, and their code runs."""
 
+import ast
+import functools
 import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 import serverless_patterns
 from serverless_patterns.catalog import CATALOG
 from tests.support.synthesis import empty_stack, resources, template_of
+from tests.support.variants import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -36,13 +40,99 @@ def test_every_link_to_a_file_leads_somewhere(page):
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
-def test_each_row_of_what_happens_when_names_a_test(entry):
+PATTERNS = pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
+#: What can happen to any pattern: each page says what then, or why it cannot.
+KINDS = (
+    "poison message",
+    "handler timeout",
+    "throttle",
+    "duplicate delivery",
+    "out of order",
+    "dependency down, slow, or answering nonsense",
+    "part of a batch fails",
+    "delivery fails",
+    "record too old",
+)
+KINDS_HEADER = ("kind of failure", "tried how often", "where it ends", "alarm", "how to recover", "test")
+DETAILS_HEADER = ("when", "then", "test")
+NOT_APPLICABLE = "not applicable: "
+
+
+def tables_of(entry) -> dict[tuple[str, ...], list[list[str]]]:
+    """Header -> rows, of the tables of "What happens when ..."."""
     page = (ROOT / "docs" / "patterns" / f"{entry.name}.md").read_text(encoding="utf-8")
-    table = page.partition("## What happens when ...")[2].partition("\n## ")[0]
-    rows = [line for line in table.splitlines() if line.startswith("|")][2:]
-    assert rows
-    assert [row for row in rows if not re.search(r"\| `test_\w+` \|$", row)] == []
+    section = page.partition("## What happens when ...")[2].partition("\n## ")[0]
+    found = {}
+    for block in re.findall(r"(?:^\|.*\|\n)+", section, re.MULTILINE):
+        header, _, *rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in block.strip().split("\n")]
+        found[tuple(header)] = rows
+    return found
+
+
+def applicable(entry) -> list[list[str]]:
+    """The rows of both tables that say what happens."""
+    tables = tables_of(entry)
+    kinds = [row for row in tables[KINDS_HEADER] if not row[1].startswith(NOT_APPLICABLE)]
+    return [*kinds, *tables[DETAILS_HEADER]]
+
+
+def named(row: list[str]) -> set[str]:
+    return set(re.findall(r"`(test_\w+)`", row[-1]))
+
+
+@functools.cache
+def local_tests() -> Mapping[str, bool]:
+    """The tests that drive what is deployed -> whether they run: whether nothing skips them or lets them fail."""
+    skip = re.compile(r"pytest\.(mark\.)?(skip|xfail|importorskip)")
+    found = {}
+    for file in sorted((ROOT / "tests" / "local").glob("test_*.py")):
+        nodes = ast.parse(file.read_text(encoding="utf-8")).body
+        tests = [node for node in nodes if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+        by_others = any(skip.search(ast.unparse(node)) for node in nodes if node not in tests)
+        found |= {node.name: not (by_others or skip.search(ast.unparse(node))) for node in tests}
+    return found
+
+
+@PATTERNS
+def test_each_page_says_of_each_kind_of_failure_what_happens_or_why_it_cannot(entry):
+    rows = tables_of(entry)[KINDS_HEADER]
+    assert [row[0] for row in rows] == list(KINDS)
+    for row in rows:
+        if row[1].startswith(NOT_APPLICABLE):
+            assert len(row[1].removeprefix(NOT_APPLICABLE).split()) >= 5, row
+        assert all(row), row
+
+
+@PATTERNS
+def test_each_row_of_what_happens_when_names_a_test_that_drives_what_is_deployed(entry):
+    assert set(tables_of(entry)) == {KINDS_HEADER, DETAILS_HEADER}
+    for row in applicable(entry):
+        assert [name for name in named(row) if local_tests().get(name)], row
+
+
+@PATTERNS
+def test_each_way_to_break_a_pattern_has_a_row(entry):
+    file = ROOT / "tests" / "local" / f"test_{entry.name}_failures.py"
+    tests = re.findall(r"^def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    assert tests
+    assert set(tests) - {name for row in applicable(entry) for name in named(row)} == set()
+
+
+@PATTERNS
+def test_each_alarm_of_a_page_exists(entry, templates):
+    shapes = [make() for name, make in VARIANTS.items() if name.startswith(entry.name)]
+    deployed = templates["prod"][f"prod-{entry.name.replace('_', '-')}"]
+    ids = {name for template in [deployed, *shapes] for name in resources(template, "AWS::CloudWatch::Alarm")}
+    alarms = {name for row in tables_of(entry)[KINDS_HEADER] for name in re.findall(r"`([A-Z]\w+)`", row[3])}
+    assert alarms
+    assert {name for name in alarms if not any(re.fullmatch(rf"\w+Alarms{name}[0-9A-F]{{8}}", each) for each in ids)} == set()
+
+
+@PATTERNS
+def test_what_ends_in_a_dead_letter_queue_names_its_alarm(entry):
+    for row in tables_of(entry)[KINDS_HEADER]:
+        if row[2].startswith("in the") and "dead-letter queue" in row[2]:
+            assert "DeadLetters`" in row[3], row
 
 
 def test_the_code_of_the_readme_runs_as_one_app(tmp_path):

@@ -1,89 +1,205 @@
-"""What public scanners and CDK itself say of the templates: each finding that remains has its reason here."""
+"""What public scanners and CDK itself say of the templates: each finding that remains has its reason in tests/support."""
 
 import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from serverless_patterns import ENVIRONMENTS
-from tests.support.variants import variants
+from tests.support.reasons import REASONS
+from tests.support.synthesis import resources
+from tools import scan
 
 ROOT = Path(__file__).resolve().parents[1]
 VALIDATING = {name: value for name, value in os.environ.items() if name != "CDK_VALIDATION"}
+#: With every fault of MUST_BE_ZERO: scanned with the others, it shows that none of these rules is deaf.
+FAULTY = json.loads((ROOT / "tests" / "support" / "faulty.json").read_text(encoding="utf-8"))
 
-#: Rule, without the name of its pack -> why it does not apply. A reason that no finding needs any more fails the test.
-REASONS = {
-    "CloudWatchLogGroupEncrypted": "log groups are encrypted by CloudWatch Logs; they hold no bodies, headers or tokens",
-    "IAM5[Resource::*]": "X-Ray has no resources to name: xray:PutTraceSegments and PutTelemetryRecords only",
-    "IAM5[Resource::<ImportsBucketB463A28B.Arn>/incoming/*]": "objects have no names before they are uploaded: those below "
-    "the prefix of the pattern, to be read",
-    "IAM5[Resource::<ImportsOutputBucket26721170.Arn>/results/*]": "a result is named after its object: those of this folder, "
-    "to be written and not read",
-    "IAM5[Resource::<ImportsOutputBucket26721170.Arn>/thumbnails/*]": "the same",
-    "IAMNoInlinePolicy": "a policy belongs to one role of one function: sharing it would widen it",
-    "LambdaConcurrency": "reserved concurrency throttles, and burns tries of messages: an API's throttle and the most batches "
-    "that the poller of a queue starts at once are the limits",
-    "LambdaDLQ": "a function behind an API answers with its failure; a queue keeps what its worker could not do; an event of "
-    "SNS or S3 goes to a destination on failure, which keeps the reason too",
-    "LambdaEventSourceMappingDestination": "destinations are for streams: a queue has its dead-letter queue",
-    "LambdaInsideVPC": "functions reach public endpoints only: a VPC would add a NAT gateway and protect nothing",
-    "CloudWatchAlarmAction": "the alarms of local and dev notify nobody on purpose: nobody is on call for them",
-    "COG4": "authorization is IAM by default, or a token of the issuer that the user names",
-    "APIG3": "WAF is the account's choice and has a price for each rule: the exposed API takes a web ACL",
-    "APIGWAssociatedWithWAF": "the same",
-    "APIGWCacheEnabledAndEncrypted": "no cache: an answer that depends on the caller must not be cached",
-    "APIGWSSLEnabled": "client certificates authenticate API Gateway to HTTP back ends: these are functions and SQS",
-    "S1": "access logs need a bucket of the account's, whose own would need another one: BucketOptions(access_logs=) takes it",
-    "S3BucketLoggingEnabled": "the same",
-    "S3BucketReplicationEnabled": "S3 keeps objects in three zones; another region is the user's choice of where data may be, "
-    "and a second deployment; old versions are kept for 90 days",
-    "S3DefaultEncryptionKMS": "S3 encrypts with a key of its own; encryption_key= takes a customer managed one, with its price",
-    "SMG4": "the key is a payment provider's: there is no function that could rotate it there; a new one is put by hand",
-    "SecretsManagerRotationEnabled": "the same",
-    "SecretsManagerUsingKMSKey": "Secrets Manager encrypts with a key of AWS's; encryption_key= takes a customer managed one",
-    "SNSEncryptedKMS": "SNS encrypts its disks; encryption_key= adds a customer managed key; with the AWS managed one "
-    "services could not publish, and would not say so",
-    "SQS3": "these are dead-letter queues, of a subscription, a rule or a function: the rule knows those of queues only",
-    "SQSRedrivePolicy": "dead-letter queues have no dead-letter queue",
+#: What no template may have, whatever the reason, by what it is about. A rule ``IAM5[Action`` stands for all that begin so.
+MUST_BE_ZERO = {
+    "wide permissions": "IAM4 IAM5[Action LambdaFunctionPublicAccessProhibited IAMRolesOverprivilegedRule WildcardResourceRule "
+    "PrivilegeEscalationRule",
+    "public policies": "EVB1 FullWildcardPrincipalRule GenericResourceFullWildcardPrincipalRule SQSQueuePolicyPublicRule "
+    "KMSKeyWildcardPrincipalRule S3BucketPublicReadWriteAclRule S3BucketPublicReadProhibited S3BucketPublicWriteProhibited",
+    "API: authorization, validation": "APIG4 APIG2",
+    "API: throttling, logging": "APIGWDefaultThrottling APIG1 APIG6 APIGWAccessLogging APIGWExecutionLoggingEnabled "
+    "APIGWXrayEnabled",
+    "encryption": "SQS2 KMS5 KMSBackingKeyRotationEnabled KMSKeyEnabledKeyRotation",
+    "TLS": "S10 S3BucketSSLRequestsOnly SNS3 SQS4",
+    "dead letters": "SNSRedrivePolicy EventBusDLQ LambdaAsyncFailureDestination",
+    "versions": "S3BucketVersioningEnabled S3ObjectVersioningRule S3LifecycleConfigurationRule",
+    "runtime": "L1 LambdaLatestVersion LambdaTracing LambdaDefaultMemorySize LambdaDefaultTimeout",
+    "logs that are kept for ever": "CloudWatchLogGroupRetentionPeriod",
+    "state machines": "SF1 SF2 StepFunctionStateMachineXray",
 }
-#: Code of cfn-lint -> why it does not apply.
-CFN_LINT_REASONS = {"W3005": "CDK writes DependsOn on the role beside the role's ARN: redundant, and not ours to change"}
+ALL_MUST_BE_ZERO = sorted({rule for rules in MUST_BE_ZERO.values() for rule in rules.split()})
+#: Rules that want a customer managed key: a pattern that is given one has none of their findings.
+WANT_A_KEY = {"SNSEncryptedKMS", "S3DefaultEncryptionKMS", "SecretsManagerUsingKMSKey"}
 
 
 @pytest.fixture(scope="session")
-def scanned(templates):
+def scanned():
     """Name -> template: all that is deployed, and the other shapes of each pattern."""
-    found = {name: template for stacks in templates.values() for name, template in stacks.items()}
-    return found | {name.replace("_", "-"): template for name, template in variants().items()}
+    return scan.templates()
 
 
-def test_cdk_nag_finds_nothing_without_a_reason(scanned, tmp_path):
-    for name, template in scanned.items():
-        (tmp_path / f"{name}.json").write_text(json.dumps(template))
-    script = [sys.executable, str(ROOT / "tests" / "support" / "nag.py"), str(tmp_path)]
-    run = subprocess.run(script, capture_output=True, text=True, env=VALIDATING, check=False)
-    assert run.returncode == 0, run.stderr
-    result = json.loads(run.stdout.splitlines()[-1])
-    rules = {re.sub(r"^.*?-", "", rule) for rule, _ in result["findings"]}
-    assert result["packs"] == 5
-    assert rules - set(REASONS) == set(), [
-        finding for finding in result["findings"] if finding[0].split("-", 1)[1] not in REASONS
+@pytest.fixture(scope="session")
+def everything(scanned):
+    """All findings, those of the faulty template too: one run of each scanner."""
+    return scan.scan({**scanned, "faulty": FAULTY})
+
+
+@pytest.fixture(scope="session")
+def findings(everything):
+    return [finding for finding in everything if finding.template != "faulty"]
+
+
+@pytest.fixture
+def of_rule(findings, scanned):
+    """Template, logical id and properties of each resource at which a rule found something."""
+
+    def found(*rules):
+        places = {(finding.template, finding.resource) for finding in findings if finding.rule in rules}
+        return [(template, name, scanned[template]["Resources"][name]) for template, name in sorted(places)]
+
+    return found
+
+
+def test_all_environments_of_each_pattern_and_its_other_shapes_are_scanned(scanned, templates):
+    deployed = {name for stacks in templates.values() for name in stacks}
+    assert {environment.name for environment in ENVIRONMENTS} == {name.partition("-")[0] for name in deployed}
+    assert deployed < set(scanned)
+
+
+def test_no_finding_is_without_a_reason_and_no_reason_without_a_finding(findings):
+    unexplained = [finding for finding in findings if finding.rule not in REASONS]
+    assert unexplained == []
+    assert set(REASONS) - {finding.rule for finding in findings} == set(), "these reasons are not needed any more"
+
+
+@pytest.mark.parametrize("rule", ALL_MUST_BE_ZERO)
+def test_a_scanner_would_see_what_must_not_be_there(everything, rule):
+    assert [finding for finding in everything if finding.template == "faulty" and is_of(rule, finding)]
+
+
+@pytest.mark.parametrize("rule", ALL_MUST_BE_ZERO)
+def test_what_must_not_be_there_is_not_there_whatever_the_reason(findings, rule):
+    assert [finding for finding in findings if is_of(rule, finding)] == []
+
+
+def is_of(rule, finding):
+    """``IAM4`` is the rule of ``IAM4[Policy::...]`` too."""
+    return re.fullmatch(rf"{re.escape(rule)}(\W.*)?", finding.rule) is not None
+
+
+def test_each_scanner_and_each_pack_has_looked(everything):
+    assert {finding.scanner for finding in everything} >= {*scan.PACKS, "cfn-lint", "cfripper"}
+
+
+# --- the reasons are true: where a reason names a condition, what was found fulfils it
+
+
+def test_a_queue_without_a_dead_letter_queue_is_one_itself(of_rule, scanned):
+    found = of_rule("SQS3", "SQSRedrivePolicy")
+    assert found
+    assert [(template, name) for template, name, _ in found if name not in dead_letter_queues(scanned[template])] == []
+
+
+def dead_letter_queues(template):
+    """The queues that something names as the place for what it could not do."""
+    found = set()
+    for resource in template["Resources"].values():
+        properties = resource.get("Properties", {})
+        targets = [*_listed(properties.get("Targets")), *_listed(properties.get("Target"))]
+        places = [each.get("DeadLetterConfig") for each in (properties, *targets)]
+        places += [properties.get("RedrivePolicy"), properties.get("DestinationConfig", {}).get("OnFailure")]
+        found |= set(re.findall(r'"Fn::GetAtt": \["(\w+)"', json.dumps(places)))
+    return found
+
+
+def _listed(value):
+    values = value if isinstance(value, list) else [value]
+    return [each for each in values if isinstance(each, dict)]
+
+
+def test_a_function_without_a_dead_letter_queue_answers_a_caller_or_has_a_queue_or_a_destination(of_rule, scanned):
+    found = of_rule("LambdaDLQ")
+    assert found
+    assert [(template, name) for template, name, _ in found if not keeps_failures(scanned[template], name)] == []
+
+
+def keeps_failures(template, function):
+    """Whether what a function fails at is answered (API), stays in its queue, or goes to a destination."""
+    keepers = [*resources(template, "AWS::Lambda::EventSourceMapping").values()]
+    keepers += [
+        each
+        for each in resources(template, "AWS::Lambda::EventInvokeConfig").values()
+        if each["Properties"].get("DestinationConfig", {}).get("OnFailure")
     ]
-    assert set(REASONS) - rules == set(), "these reasons are not needed any more"
+    keepers += [
+        each
+        for each in resources(template, "AWS::Lambda::Permission").values()
+        if each["Properties"]["Principal"] == "apigateway.amazonaws.com"
+    ]
+    return any(f'"{function}"' in json.dumps(each["Properties"]["FunctionName"]) for each in keepers)
 
 
-def test_cfn_lint_finds_nothing_without_a_reason(scanned, tmp_path):
-    for name, template in scanned.items():
-        (tmp_path / f"{name}.json").write_text(json.dumps(template))
-    command = [str(Path(sys.executable).with_name("cfn-lint")), "--format", "json", *map(str, sorted(tmp_path.glob("*.json")))]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = {(match["Rule"]["Id"], match["Message"]) for match in json.loads(run.stdout)}
-    assert {finding for finding in found if finding[0] not in CFN_LINT_REASONS} == set()
-    assert {code for code, _ in found} == set(CFN_LINT_REASONS), "these reasons are not needed any more"
+def test_a_table_without_backups_holds_what_expires_or_is_of_an_environment_without_them(of_rule):
+    found = of_rule("DDB3", "DynamoDBPITREnabled")
+    assert found
+    assert [
+        (template, name)
+        for template, name, table in found
+        if not template.startswith(("local-", "dev-")) and "TimeToLiveSpecification" not in table["Properties"]
+    ] == []
+
+
+def test_a_database_that_can_be_deleted_is_of_an_environment_whose_data_goes(findings):
+    places = {finding.template for finding in findings if finding.rule in {"RDS10", "RDSInstanceDeletionProtectionEnabled"}}
+    assert {place.partition("-")[0] for place in places} <= {"local", "dev", "staging"}
+
+
+def test_a_resource_that_is_every_resource_is_that_of_x_ray_only(of_rule):
+    found = of_rule("IAM5[Resource::*]")
+    assert found
+    for template, name, policy in found:
+        wide = [s for s in policy["Properties"]["PolicyDocument"]["Statement"] if '"*"' in json.dumps(s["Resource"])]
+        assert {action.partition(":")[0] for each in wide for action in each["Action"]} == {"xray"}, (template, name)
+
+
+def test_an_alarm_that_notifies_nobody_is_of_an_environment_that_wants_it_so(findings):
+    places = {finding.template for finding in findings if finding.rule == "CloudWatchAlarmAction"}
+    assert places
+    assert [place for place in places if place.startswith(("staging-", "prod-"))] == []
+
+
+def test_a_pattern_with_a_key_of_its_own_has_no_finding_about_keys(findings, scanned):
+    with_key = {name for name, template in scanned.items() if resources(template, "AWS::KMS::Key")}
+    assert len([name for name in with_key if "alerts" not in name]) >= 3
+    assert [finding for finding in findings if finding.rule in WANT_A_KEY and finding.template in with_key] == []
+
+
+def test_the_wildcards_that_cfripper_sees_are_those_of_key_policies(of_rule):
+    assert {resource["Type"] for *_, resource in of_rule("GenericResourceWildcardPolicyRule")} == {"AWS::KMS::Key"}
+
+
+# --- the words
+
+
+def test_the_figures_of_the_security_page_are_those_of_the_scanners(findings, scanned):
+    page = scan.PAGE.read_text(encoding="utf-8")
+    assert scan.with_figures(page, scan.figures(findings, scanned)) == page, "stale: run python tools/scan.py --write"
+
+
+def test_a_stale_figure_is_seen(findings, scanned):
+    page = scan.PAGE.read_text(encoding="utf-8")
+    assert scan.with_figures(page, scan.figures(findings[1:], scanned)) != page
+
+
+# --- CDK's own validation
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)

@@ -28,6 +28,8 @@ LOCKS: dict[str, list[str]] = {
     # The emulator pins its own boto3, so its locks stand apart.
     "serverless_patterns/local/emulator-requirements.txt": ["serverless_patterns/local/emulator-requirements.in"],
     "serverless_patterns/local/runtime-requirements.txt": ["serverless_patterns/local/runtime-requirements.in"],
+    # A scanner that is run, never imported: what it brings must not hold back what the library is developed with.
+    "tools/cfripper-requirements.txt": ["tools/cfripper-requirements.in"],
 }
 
 
