@@ -23,6 +23,7 @@ HANDLERS = ROOT / "lambda_src"
 LAYERS = {
     "app": {"stacks", "catalog", "pattern", "_blocks", "environments", "operations", "errors", "serverless_patterns"},
     "guard": {"errors"},
+    "testing": {"errors"},
     "local": {"stacks", "catalog", "pattern", "_blocks", "environments", "operations", "errors"},
     "stacks": {"catalog", "pattern", "_blocks", "environments", "operations", "errors"},
     "catalog": {"pattern", "_blocks", "operations", "errors"},

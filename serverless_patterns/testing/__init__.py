@@ -41,6 +41,9 @@ path of its ``cdk.out``) and ``handler`` the module of its function::
     assert survivors(permissions, template, [an_order_is_stored]) == []  # each permission is missed by some scenario
 
 Scenarios must go through every branch that calls AWS: what none of them does counts as not used.
+
+``service_reports(template)`` says the same of the roles and policies by which AWS's services work for the stack: API Gateway,
+EventBridge, Scheduler, SNS, S3 and Step Functions.
 """
 
 from serverless_patterns.testing.actions import needs_of, needs_of_all
@@ -52,6 +55,7 @@ from serverless_patterns.testing.needs import derived_needs
 from serverless_patterns.testing.permissions import Grant, Permissions
 from serverless_patterns.testing.report import FunctionReport, WiderScope, markdown_report, measure, text_report
 from serverless_patterns.testing.resource import FunctionResource, Resource
+from serverless_patterns.testing.service_roles import ServiceReport, service_reports
 from serverless_patterns.testing.template import ResolvedTemplate
 
 __all__ = [
@@ -64,6 +68,7 @@ __all__ = [
     "Permissions",
     "ResolvedTemplate",
     "Resource",
+    "ServiceReport",
     "WiderScope",
     "derived_needs",
     "enforced",
@@ -73,6 +78,7 @@ __all__ = [
     "needs_of",
     "needs_of_all",
     "record",
+    "service_reports",
     "survivors",
     "text_report",
     "unwatched",
