@@ -35,6 +35,7 @@ from serverless_patterns._blocks.bucket import (
 from serverless_patterns._blocks.checks import check, check_between, check_one_of, check_type
 from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
+from serverless_patterns._blocks.object_flow import Place, check_flow, is_same_bucket
 from serverless_patterns._blocks.packaging import Package
 from serverless_patterns._blocks.queue import SPARE_RECEIVES, QueueOptions, WorkQueue, dead_letter_queue, work_queue
 from serverless_patterns._blocks.resource_schema import resource_schema
@@ -128,7 +129,8 @@ class S3Processing(Construct):
         operations: Retention, backups, logs, capacity. Default: the careful ones.
 
     Raises:
-        PatternError: An argument does not fit, or input and output would feed each other.
+        PatternError: An argument does not fit, input and output would feed each other, or the processor's folder has a module
+            that the bundled handler has too.
     """
 
     def __init__(
@@ -155,14 +157,17 @@ class S3Processing(Construct):
         self._worker_options = _worker_options(worker)
         _check(prefix, suffix, trigger, limits, processor, handler, self._worker_options)
         _check_buckets(bucket, output_bucket, trigger)
-        document = None if schema is None else resource_schema(schema, reserved=(), key=None)
+        files = {} if schema is None else {SCHEMA_FILE: json.dumps(resource_schema(schema, reserved=(), key=None))}
+        code = handler or Handler.bundled("s3_processing", files=files, beside=processor)
         table_options = _table_options(table, encryption_key)
         super().__init__(scope, construct_id)
         self._operations, self._key = operations or Operations(), encryption_key
-        self._prefix, self._suffix, self._owns_topic = prefix, suffix, topic is None
+        self._prefix, self._suffix, self._owns_topic, self._bundled = prefix, suffix, topic is None, handler is None
 
         self._bucket = self._bucket_of("Bucket", bucket)
         self._output_bucket = self._bucket_of("OutputBucket", output_bucket)
+        results = [Place(self._output_bucket, folder) for folder in (RESULTS, THUMBNAILS)]
+        check_flow(self, reads=Place(self._bucket, prefix), writes=results)
         self._table: dynamodb.ITable = (
             keyed_table(self, "Table", options=table_options, operations=self._operations, keys=KEYS)
             if isinstance(table_options, TableOptions)
@@ -174,7 +179,7 @@ class S3Processing(Construct):
         self._rule: events.CfnRule | None = None
         self._undelivered: sqs.Queue | None = None
 
-        self._function = self._define_function(document, processor, handler, limits or FileLimits())
+        self._function = self._define_function(code, files, processor, limits or FileLimits())
         grant(self._function, self._table, *TABLE_ACTIONS)
         grant_key_use(self._table.encryption_key, self._function)
         for folder in (RESULTS, THUMBNAILS):
@@ -246,11 +251,13 @@ class S3Processing(Construct):
             alarms.add_undelivered("Delivery", self._undelivered)
         if self._queue is not None:
             alarms.add_queue("Objects", self._queue, self._function)
-            alarms.add_unexpected_errors(self._function)
+            if self._bundled:
+                alarms.add_unexpected_errors(self._function)
         alarms.add_worker("Function", self._function, timeout=self._worker_options.timeout_or_default)
         for name, (queue, function) in self._outcomes.items():
             alarms.add_queue(name, queue, function)
             alarms.add_worker(name, function, timeout=WorkerOptions().timeout_or_default)
+            alarms.add_unexpected_errors(function, name)
         if self._outcomes:
             alarms.add_dropped("Function", self._function)
         if self._owns_topic:
@@ -276,7 +283,7 @@ class S3Processing(Construct):
         )
 
     def _define_function(
-        self, document: Mapping[str, Any] | None, processor: Handler | None, handler: Handler | None, limits: FileLimits
+        self, code: Handler, files: Mapping[str, str], processor: Handler | None, limits: FileLimits
     ) -> HandlerFunction:
         settings = {
             "OUTPUT_BUCKET_NAME": self._output_bucket.bucket_name,
@@ -287,9 +294,7 @@ class S3Processing(Construct):
             "MAX_PIXELS": str(limits.pixels),
             "THUMBNAIL_PIXELS": str(limits.thumbnail),
         }
-        files = {}
-        if document is not None:
-            files[SCHEMA_FILE] = json.dumps(document)
+        if SCHEMA_FILE in files:
             settings["SCHEMA_FILE"] = f"s3_processing/{SCHEMA_FILE}"
         if processor is not None:
             module, _, function = processor.entry.rpartition(".")
@@ -300,7 +305,7 @@ class S3Processing(Construct):
         return HandlerFunction(
             self,
             "Function",
-            handler=handler or Handler.bundled("s3_processing", files=files, beside=processor),
+            handler=code,
             description="Works the objects that are uploaded",
             timeout=self._worker_options.timeout_or_default,
             environment=settings,
@@ -423,23 +428,17 @@ def _check_buckets(
         "bucket must be the pattern's own for trigger='direct', whose notification is a property of the bucket: give "
         "BucketOptions(...), or use trigger='queue', which takes any bucket",
     )
-    if own or output_bucket is None:
+    if bucket is None or isinstance(bucket, BucketOptions) or output_bucket is None:
         return
     if isinstance(output_bucket, BucketOptions):
-        same = output_bucket.access_logs is not None and _is_same(bucket, output_bucket.access_logs)
+        same = output_bucket.access_logs is not None and is_same_bucket(bucket, output_bucket.access_logs)
         check(
             not same,
             "access_logs of output_bucket must be another bucket than bucket: each log would be worked, and logged again",
         )
         return
-    same = _is_same(bucket, output_bucket)
+    same = is_same_bucket(bucket, output_bucket)
     check(not same, "output_bucket must be another bucket than bucket: each result would be worked as a new object, for ever")
-
-
-def _is_same(one: object, other: s3.IBucket) -> bool:
-    """Whether two buckets are one, as far as their names and ARNs tell."""
-    names = ("bucket_name", "bucket_arn")
-    return one is other or any(getattr(one, name, None) == getattr(other, name) for name in names)
 
 
 def _table_options(table: dynamodb.ITable | TableOptions | None, key: kms.IKey | None) -> dynamodb.ITable | TableOptions:

@@ -25,7 +25,10 @@ _STOP_SECONDS = 3 * LONGEST_CALL_SECONDS + 5
 LEAST_SECONDS = _STOP_SECONDS + LONGEST_CALL_SECONDS
 
 _NO_TIME = "There was not enough time left for it."
-_DIED = "The function ended before it was done, each of {} times: it needs more memory or more time for this object."
+_DIED = (
+    "The function ended before it was done, each of {} times: it needs more memory or more time for this object. "
+    "If another message about it is in the dead-letter queue, that one has the reason."
+)
 _NO_ROW_FITS = "none of its rows fits"
 
 

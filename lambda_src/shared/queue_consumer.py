@@ -186,10 +186,8 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, HandlerError):
         faults = "; ".join(f"{fault.pointer or 'the whole'} {fault.message}" for fault in error.faults)
         return f"{error.detail} {faults}".strip()[:MOST_REASON_CHARACTERS]
-    if aws.passes(error):
-        name = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-        return f"A call to AWS did not work: {name}."
-    return f"unexpected error: {type(error).__name__}"
+    name = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    return f"A call to AWS did not work: {name}." if aws.passes(error) else f"unexpected error: {name}"
 
 
 class _ComesAgainError(Exception):
@@ -235,7 +233,8 @@ class QueueConsumer:
         work: Works one message. It raises ``InvalidError`` for a message that can never be worked, ``PostponedError`` for one
             that it did not try, ``GivenUpError`` for one that it will not try again; whatever else it raises, the message comes
             again until it has come ``max_receive_count`` times.
-        on_dead_letter: Told of each message that went to the dead-letter queue, and why.
+        on_dead_letter: Told of each message that went to the dead-letter queue, and why. If it raises an error that
+            is foreseen or passes, the message comes again, and is kept and told of once more.
         client: The client to use. Default: a new one, with short timeouts.
         chance: Time and luck.
     """
@@ -344,8 +343,17 @@ class QueueConsumer:
         )
         self._client.send_message(QueueUrl=self._settings.dead_letter_url, **_copy_of(message, attributes))
         _log("dead-lettered", message, **_words_of(error))
-        self._on_dead_letter(message, reason)
+        self._tell(message, reason)
         return None
+
+    def _tell(self, message: Message, reason: str) -> None:
+        """Tell of a message that is kept. If that fails for good, the message is done all the same: it is kept once."""
+        try:
+            self._on_dead_letter(message, reason)
+        except Exception as error:
+            if _is_foreseen(error):
+                raise  # the message comes again, and this is made up for
+            _tell_unexpected(error, message)
 
     def _failed(self, message: Message, error: Exception, *, is_first: bool) -> int | None:
         _tell_unexpected(error, message)
@@ -396,9 +404,13 @@ def _root(error: Exception) -> Exception:
 
 
 def _tell_unexpected(error: Exception, message: Message) -> None:
-    if not (isinstance(error, HandlerError) or aws.passes(error)):
+    if not _is_foreseen(error):
         logger.exception("unexpected error", exc_info=error, message_id=message.id)
         metrics.count("UnexpectedErrors")
+
+
+def _is_foreseen(error: Exception) -> bool:
+    return isinstance(error, HandlerError) or aws.passes(error)
 
 
 def _wished(error: Exception) -> int:

@@ -326,7 +326,8 @@ def test_code_whose_folder_the_library_has_too_cannot_be_packed_beside_it(code, 
     taken = name.partition("/")[0]
     with pytest.raises(PatternError) as raised:
         Handler.bundled("sns_fanout", beside=Handler.from_directory(code, "app.handler"))
-    assert str(raised.value) == f"{taken} in {code} is the name of a module of this library: choose another one"
+    message = f"processor must be in a folder without '{taken}', which the bundled handler has too, got {code}: rename yours"
+    assert str(raised.value) == message
 
 
 def test_the_name_of_another_pattern_is_free(code):

@@ -165,7 +165,7 @@ def test_a_message_that_can_never_be_worked_goes_to_the_dead_letter_queue_at_onc
             "A call to AWS did not work: EndpointConnectionError.",
             "EndpointConnectionError",
         ),
-        (refused("AccessDeniedException"), "unexpected error: ClientError", "ClientError"),
+        (refused("AccessDeniedException"), "unexpected error: AccessDeniedException", "ClientError"),
         (ZeroDivisionError("secret"), "unexpected error: ZeroDivisionError", "ZeroDivisionError"),
     ],
     ids=str,
@@ -257,6 +257,18 @@ def test_a_message_is_in_the_dead_letter_queue_before_anybody_is_told() -> None:
     bench = Bench(hook_error=refused("ThrottlingException"))
     assert bench.fail(InvalidError("It does not fit.")) == ["id-x"]
     assert len(bench.sqs.sent) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [refused("AccessDeniedException"), refused("ResourceNotFoundException"), ZeroDivisionError()], ids=str
+)
+def test_a_message_of_which_nobody_can_ever_be_told_is_kept_once_and_does_not_come_again(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = Bench(hook_error=error)
+    assert bench.fail(InvalidError("It does not fit.")) == []
+    assert (len(bench.sqs.sent), len(bench.told)) == (1, 1)
+    assert "UnexpectedErrors" in capsys.readouterr().out
 
 
 def test_an_unexpected_error_is_logged_with_its_traceback_and_counted(

@@ -62,7 +62,7 @@ def test_a_bad_file_is_an_answer_and_no_failure(direct: Intake) -> None:
 
 @pytest.mark.parametrize(
     ("error", "text"),
-    [(THROTTLED, "A call to AWS did not work: ThrottlingException."), (DENIED, "unexpected error: ClientError")],
+    [(THROTTLED, "A call to AWS did not work: ThrottlingException."), (DENIED, "unexpected error: AccessDeniedException")],
 )
 def test_a_failure_is_raised_without_arns_for_lambda_to_try_again(direct: Intake, error: Exception, text: str) -> None:
     event = notified(direct.put("a.csv", rows_of(1)))

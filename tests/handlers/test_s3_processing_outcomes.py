@@ -186,10 +186,10 @@ class Failure:
 
 
 FAILURES = [
-    Failure("table", "update_item", DENIED, "unexpected error: ClientError"),
+    Failure("table", "update_item", DENIED, "unexpected error: AccessDeniedException"),
     Failure("table", "update_item", THROTTLED, "A call to AWS did not work: ThrottlingException."),
-    Failure("table", "batch_write_item", DENIED, "unexpected error: ClientError"),
-    Failure("s3", "get_object", refused("AccessDenied", "GetObject", 403), "unexpected error: ClientError"),
+    Failure("table", "batch_write_item", DENIED, "unexpected error: AccessDeniedException"),
+    Failure("s3", "get_object", refused("AccessDenied", "GetObject", 403), "unexpected error: AccessDenied"),
     Failure("s3", "get_object", refused("SlowDown", "GetObject", 503), "A call to AWS did not work: SlowDown."),
     Failure("s3", "put_object", refused("InternalError", "PutObject", 500), "A call to AWS did not work: InternalError."),
     Failure("sns", "publish", THROTTLED, "A call to AWS did not work: ThrottlingException."),
@@ -274,8 +274,8 @@ def test_a_table_that_is_denied_stops_nothing_but_this_message_and_its_arn_is_to
     intake.table.failures["update_item"] = [DENIED]
     came_again = intake.deliver(intake.record(denied, receive_count=5), intake.record(good))
     assert (came_again, intake.verdict("b.csv")) == ([], ("PROCESSED", None))
-    assert [reason for _, reason in intake.dead_letters] == ["unexpected error: ClientError"]
-    assert intake.verdict("a.csv") == ("FAILED", "unexpected error: ClientError")
+    assert [reason for _, reason in intake.dead_letters] == ["unexpected error: AccessDeniedException"]
+    assert intake.verdict("a.csv") == ("FAILED", "unexpected error: AccessDeniedException")
 
 
 # --- a table without room

@@ -1,5 +1,6 @@
 """A run from its tick to its announcement, and each way in which it can end before."""
 
+import copy
 import json
 import threading
 import tracemalloc
@@ -16,6 +17,7 @@ from scheduled_report import channels, handler
 from scheduled_report.bucket import PART_BYTES, ReportBucket
 from scheduled_report.models import Number, Table
 from shared.errors import ConflictError, HandlerError, InvalidError
+from tests.handlers.api_client import Context
 from tests.handlers.report_client import KEYS, NOW, TICK, refusal
 
 NO_MORE = "The source has no more."
@@ -149,6 +151,7 @@ def test_a_tick_while_the_report_is_being_made_is_refused_and_changes_nothing(re
     @contextmanager
     def opened(_day, _deadline):
         before = reports.row()
+        reports.context = Context(300_000, aws_request_id="another")
         with pytest.raises(ConflictError, match="Another run makes the report of this day"):
             reports.run()
         found.append(reports.row() == before)
@@ -177,13 +180,15 @@ def test_of_ticks_at_the_same_moment_one_makes_the_report(reports):
         update_item=together, scan=reports.table.client.scan, exceptions=reports.table.client.exceptions
     )
 
-    def run():
+    def run(number):
+        one = copy.copy(reports)
+        one.context = Context(300_000, aws_request_id=f"request-{number}")
         try:
-            ends.append(reports.run()["state"])
+            ends.append(one.run()["state"])
         except ConflictError:
             ends.append("refused")
 
-    threads = [threading.Thread(target=run) for _ in range(4)]
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -193,11 +198,35 @@ def test_of_ticks_at_the_same_moment_one_makes_the_report(reports):
     assert (len(reports.published), len(reports.mailed), reports.row()["attempts"]) == (1, 1, 1)
 
 
-def test_a_run_that_was_cut_off_is_taken_up_when_its_time_is_over(reports):
-    reports.table.failures["update_item"] = [None, KeyboardInterrupt()]  # after the claim: no reason is written down
+def cut_off(reports):
+    """A run that ends after its claim, and writes no reason down."""
+    reports.table.failures["update_item"] = [None, KeyboardInterrupt()]
     with pytest.raises(KeyboardInterrupt):
         reports.run()
     assert reports.row()["state"] == "RUNNING"
+
+
+def test_a_run_that_was_cut_off_is_taken_up_at_once_by_lambdas_own_retry(reports):
+    cut_off(reports)
+    assert reports.run() == DONE
+    assert reports.row()["attempts"] == 2
+
+
+def test_a_run_that_was_made_again_and_cut_off_is_announced_once_by_lambdas_own_retry(reports):
+    reports.announce()
+    reports.run()
+    reports.context.aws_request_id = "another"
+    reports.table.failures["update_item"] = [None, None, None, None, KeyboardInterrupt()]  # after topic and mail
+    with pytest.raises(KeyboardInterrupt):
+        reports.run(TICK | {"again": True})
+    assert reports.row()["state"] == "RUNNING"
+    assert reports.run(TICK | {"again": True}) == DONE
+    assert (len(reports.published), len(reports.mailed)) == (2, 2)
+
+
+def test_a_run_that_was_cut_off_is_taken_up_by_another_one_when_its_time_is_over(reports):
+    cut_off(reports)
+    reports.context.aws_request_id = "another"
     reports.now = NOW + timedelta(seconds=300)
     with pytest.raises(ConflictError):
         reports.run()

@@ -131,7 +131,7 @@ def test_a_topic_that_is_gone_keeps_the_order_paid_and_its_message_with_a_reason
     pipeline.sns.failures["publish"] = [refused("NotFound")] * 9
     assert pipeline.work(order_of(), receive_count=5) == []
     ((_, attributes),) = pipeline.dead_letters
-    assert (attributes["Reason"], pipeline.row()["state"]) == ("unexpected error: ClientError", "PAID")
+    assert (attributes["Reason"], pipeline.row()["state"]) == ("unexpected error: NotFound", "PAID")
 
 
 def test_a_fault_in_the_code_is_tried_again_and_then_kept_with_its_class(
@@ -160,7 +160,7 @@ def test_no_reason_that_others_see_has_an_arn_or_the_text_of_an_exception(pipeli
     pipeline.secrets.failures["get_secret_value"] = [refused("AccessDeniedException")] * 9
     pipeline.work(order_of(), receive_count=5)
     seen = str([pipeline.row(), pipeline.announced, pipeline.dead_letters])
-    assert "unexpected error: ClientError" in seen
+    assert "unexpected error: AccessDeniedException" in seen
     for secret in ("arn:", "not authorized", "123456789012"):
         assert secret not in seen
 

@@ -8,8 +8,11 @@ import gzip
 import json
 import signal
 import struct
+import threading
 import time
 import zlib
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -343,16 +346,90 @@ def test_what_cannot_be_announced_is_tried_again_kept_with_the_reason_and_announ
     assert {**after, "announced_at": None} == {**status, "announced_at": None}
 
 
-def test_an_event_that_finds_no_table_is_tried_three_times_and_kept_with_the_reason(account, intakes):
+def the_only_letter(intake, key):
+    """The one message about an object in the dead-letter queue, once its event can come no more."""
+    intake.emptied()
+    (letter,) = letters_about(intake, key)
+    assert json.loads(letter.body)["detail"]["object"]["key"] == key
+    return letter
+
+
+def test_an_event_that_finds_no_table_is_tried_three_times_and_kept_once_with_the_reason(account, intakes):
     intake = intakes.WithoutTable
     tables, name = account.client("dynamodb"), intake.output("TableName")
     tables.delete_table(TableName=name)
     tables.get_waiter("table_not_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
-    key = intake.put(new_key("orders.csv"), csv_of(2))
-    (letter,) = letters_about(intake, key)
-    assert json.loads(letter.body)["detail"]["object"]["key"] == key
+    intake.set_visibility(2)  # an event that is not done comes again while the test waits
+    letter = the_only_letter(intake, intake.put(new_key("orders.csv"), csv_of(2)))
     assert (letter.attributes["ReceiveCount"], letter.attributes["Error"]) == ("3", "ResourceNotFoundException")
-    assert "ResourceNotFoundException" in letter.attributes["Reason"]
+    assert letter.attributes["Reason"] == "unexpected error: ResourceNotFoundException"
+
+
+class _Denying(BaseHTTPRequestHandler):
+    """Answers each call as AWS does where the role may not make it: DynamoDB in JSON, SNS in XML."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if "X-Amz-Target" in self.headers:
+            status, body = 400, b'{"__type": "com.amazon.coral.service#AccessDeniedException", "Message": "not authorized"}'
+        else:
+            error = b"<Error><Type>Sender</Type><Code>AuthorizationError</Code><Message>not authorized</Message></Error>"
+            status, body = 403, b"<ErrorResponse>%s<RequestId>1</RequestId></ErrorResponse>" % error
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@contextmanager
+def denied(intake, service):
+    """The function may do nothing with a service as long as this lasts: the emulator itself knows no permissions."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Denying) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            with intake.variables(**{f"AWS_ENDPOINT_URL_{service}": f"http://127.0.0.1:{server.server_port}"}):
+                yield
+        finally:
+            server.shutdown()
+
+
+@pytest.fixture
+def impatient(broken):
+    """The one that is broken, whose events come again at once if they are not done."""
+    broken.set_visibility(2)
+    yield broken
+    broken.set_visibility(360)
+
+
+def test_an_event_whose_table_is_denied_is_kept_once_with_the_reason_and_worked_when_it_is_sent_again(impatient):
+    with denied(impatient, "DYNAMODB"):
+        key = impatient.put(new_key("orders.csv"), csv_of(2))
+        letter = the_only_letter(impatient, key)
+    assert letter.attributes["ReceiveCount"] == "3"
+    assert letter.attributes["Reason"] == "unexpected error: AccessDeniedException"
+    assert impatient.status(key) == {}
+    impatient.queue().send(letter.body)
+    (status,) = impatient.ended(key)
+    assert (status["state"], set(impatient.rows(status))) == ("PROCESSED", {2, 3})
+
+
+def test_an_event_whose_topic_is_denied_is_worked_kept_once_with_the_reason_and_announced_when_it_is_sent_again(
+    account, impatient
+):
+    with denied(impatient, "SNS"):
+        key = impatient.put(new_key("orders.csv"), csv_of(2))
+        letter = the_only_letter(impatient, key)
+    assert letter.attributes["ReceiveCount"] == "3"
+    assert letter.attributes["Reason"] == "unexpected error: AuthorizationError"
+    status = impatient.status(key)
+    assert (status["state"], "announced_at" in status) == ("PROCESSED", False)
+    with Inbox(account, impatient.output("TopicArn")) as inbox:
+        impatient.queue().send(letter.body)
+        impatient.emptied()
+        assert [event["type"] for event in announced(inbox, key)] == ["objects.processed"]
 
 
 @pytest.fixture(scope="module")

@@ -187,10 +187,24 @@ class Intake:
 
     def set_timeout(self, seconds):
         """How long an invocation may take: the bundled handler wants a minute, tests have no time."""
+        self._configure(Timeout=seconds)
+
+    def _configure(self, **options):
         name = self.output("FunctionName")
-        self._lambda.update_function_configuration(FunctionName=name, Timeout=seconds)
+        self._lambda.update_function_configuration(FunctionName=name, **options)
         self._lambda.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
         assert wait_until(lambda: not self.processes(), seconds=PATIENCE)  # those from before the change have ended
+
+    @contextmanager
+    def variables(self, **more):
+        """The function has these environment variables too as long as this lasts."""
+        name = self.output("FunctionName")
+        before = self._lambda.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        self._configure(Environment={"Variables": before | more})
+        try:
+            yield
+        finally:
+            self._configure(Environment={"Variables": before})
 
     def processes(self):
         """The living processes of the function."""
