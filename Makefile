@@ -44,6 +44,8 @@ bench: install ## Print the figures of docs/performance.md
 	@python benchmarks/synth.py
 	@python benchmarks/cold_start.py
 	@python benchmarks/pipeline.py
+	@python benchmarks/s3_processing.py
+	@python benchmarks/report.py
 
 clean: ## Remove what was installed and built here
 	rm -rf .venv .uv node_modules cdk.out dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .serverless-patterns
