@@ -89,6 +89,8 @@ def measure(template: ResolvedTemplate, function: FunctionResource, calls: Itera
     return FunctionReport.of(function.path, template.permissions(function.role), needs)
 
 
+#: First folders of a bucket that are taken for ones that a handler names; more of them are taken for customers, say.
+MOST_FIRST_FOLDERS = 3
 _COLUMNS = ("function", "granted", "used", "missing", "excess", "wider")
 
 
@@ -162,14 +164,24 @@ def _stable(arn: str) -> str:
 
 
 def _folders(resources: Sequence[str]) -> list[str]:
-    """The folder that objects share, for each bucket or log group.
+    """The folders that objects are in: for each first folder of a bucket, what all of its objects share.
 
-    A folder with a digit in its name, such as a date or an id, is taken to have another name next time.
+    A folder with a digit in its name, such as a date or an id, is taken to have another name next time; and so are first folders
+    of which there are more than a few.
     """
+    firsts = {_first_folder(resource) for resource in resources}
+    named = len(firsts) <= MOST_FIRST_FOLDERS
     roots: dict[str, list[str]] = {}
     for resource in resources:
-        roots.setdefault(resource.partition("/")[0], []).append(resource)
-    return [f"{root}/{_shared([each.partition('/')[2] for each in found])}*" for root, found in sorted(roots.items())]
+        root = _first_folder(resource) if named else f"{resource.partition('/')[0]}/"
+        roots.setdefault(root, []).append(resource.removeprefix(root))
+    return [f"{root}{_shared(found)}*" for root, found in sorted(roots.items())]
+
+
+def _first_folder(resource: str) -> str:
+    bucket, _, key = resource.partition("/")
+    folder, slash, _ = key.partition("/")
+    return f"{bucket}/{folder}/" if slash and not re.search(r"\d", folder) else f"{bucket}/"
 
 
 def _shared(keys: Sequence[str]) -> str:

@@ -98,7 +98,15 @@ def test_a_wildcard_counts_as_each_of_its_actions():
 #: Granted, used -> what would be enough; nothing where that is what is granted.
 SCOPES = [
     ("s3:PutObject", f"{FILES}/*", [f"{FILES}/results/a.csv", f"{FILES}/results/b.csv"], (f"{FILES}/results/*",)),
-    ("s3:PutObject", f"{FILES}/*", [f"{FILES}/in/a", f"{FILES}/out/a"], ()),
+    ("s3:PutObject", f"{FILES}/*", [f"{FILES}/in/a", f"{FILES}/out/b/c"], (f"{FILES}/in/*", f"{FILES}/out/b/*")),
+    ("s3:PutObject", f"{FILES}/*", [f"{FILES}/in/a", f"{FILES}/b"], ()),
+    (
+        "s3:PutObject",
+        f"{FILES}/*",
+        [f"{FILES}/{name}/a" for name in ("ada", "bob", "eve")],
+        tuple(f"{FILES}/{name}/*" for name in ("ada", "bob", "eve")),
+    ),
+    ("s3:PutObject", f"{FILES}/*", [f"{FILES}/{name}/a" for name in ("ada", "bob", "eve", "kay")], ()),
     ("s3:PutObject", f"{FILES}/*", [f"{FILES}/a"], ()),
     ("s3:PutObject", f"{FILES}/results/*", [f"{FILES}/results/2026-11-21/a.csv"], ()),
     ("s3:PutObject", f"{FILES}*", [f"{FILES}/a"], (f"{FILES}/*",)),
