@@ -166,8 +166,8 @@ def _stable(arn: str) -> str:
 def _folders(resources: Sequence[str]) -> list[str]:
     """The folders that objects are in: for each first folder of a bucket, what all of its objects share.
 
-    A folder with a digit in its name, such as a date or an id, is taken to have another name next time; and so are first folders
-    of which there are more than a few.
+    A folder with a digit in its name, such as a date or an id, is taken to have another name next time; and so is one of many
+    first folders.
     """
     firsts = {_first_folder(resource) for resource in resources}
     named = len(firsts) <= MOST_FIRST_FOLDERS
