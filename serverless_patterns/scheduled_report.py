@@ -7,13 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import cast
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration, Stack, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_rds as rds
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
@@ -23,7 +24,7 @@ from serverless_patterns._blocks.alarms import AlarmSet, Alerts
 from serverless_patterns._blocks.arguments import check_arguments
 from serverless_patterns._blocks.asynchronous import invoke_asynchronously
 from serverless_patterns._blocks.bucket import BucketOptions, define_bucket, grant_objects
-from serverless_patterns._blocks.checks import check, check_duration, check_type
+from serverless_patterns._blocks.checks import check, check_duration, check_type, seconds_text
 from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.queue import dead_letter_queue
@@ -46,7 +47,8 @@ LONGEST_LINK = 12 * 60 * 60
 TABLE_ACTIONS = ("UpdateItem",)
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_PREFIX = re.compile(r"(?:(?!\.{1,2}/)[A-Za-z0-9!_.*'()=-]{1,128}/){0,8}")
+#: Without ``*``, which would stand for any folder in the permissions.
+_PREFIX = re.compile(r"(?:(?!\.{1,2}/)[A-Za-z0-9!_.'()=-]{1,128}/){0,8}")
 
 
 class ScheduledReport(Construct):
@@ -69,7 +71,7 @@ class ScheduledReport(Construct):
     ``reports/dt=2026-03-01/<name>.csv`` and ``.html``. The files come first; then people are told, with links that expire.
 
     Args:
-        query: What is asked of the database. Needed unless the source is a table.
+        query: What is asked of the database. Needed unless the source is a table, or the handler yours.
         source: ``ReportDatabase.aurora()`` (default), ``ReportDatabase.postgres(secret, vpc=...)`` or
             ``ReportSource.dynamodb(table, columns=[...])``.
         schedule: When. Default: each day at 05:00 UTC.
@@ -81,7 +83,7 @@ class ScheduledReport(Construct):
         topic: A standard topic of yours that is told of each report. Default: one is defined.
         mail: Who gets a mail. Default: nobody.
         link_lifetime: How long the links to the files work, 60 s to 12 hours. Default: an hour.
-        on_success: A queue of yours that is sent each result, with the event. Default: none.
+        on_success: A standard queue of yours that is sent each result, with the event. Default: none.
         table: Options of the table of runs that is defined, or a table of yours with the string partition key ``id`` alone.
         handler: Your code instead of the bundled handler. It gets the same environment variables and permissions.
         timeout: Of a run, 1 to 15 minutes. Default: 5 minutes.
@@ -121,8 +123,10 @@ class ScheduledReport(Construct):
         self._timeout = timeout or Duration.seconds(TIMEOUT)
         links = link_lifetime or Duration.hours(1)
         name = construct_id if report_name is None else report_name
-        _check(name, prefix, topic, links, bundled=handler is None, timeout=self._timeout)
-        _check_query(query, self._source, self._timeout)
+        self._bundled = handler is None
+        _check(name, prefix, links, bundled=self._bundled, timeout=self._timeout)
+        _check_standard(topic, on_success)
+        _check_query(query, self._source, self._timeout, bundled=self._bundled)
         table_options = _table_options(table, encryption_key)
         super().__init__(scope, construct_id)
         operations = operations or Operations()
@@ -156,7 +160,7 @@ class ScheduledReport(Construct):
                 "REPORT_PREFIX": prefix,
                 "RUNS_TABLE_NAME": self._table.table_name,
                 "TOPIC_ARN": self._topic.topic_arn,
-                "LINK_SECONDS": f"{links.to_seconds():g}",
+                "LINK_SECONDS": seconds_text(links),
                 **(format or ReportFormat()).settings,
                 **({} if query is None else query.settings),
                 **({} if mail is None else mail.settings),
@@ -218,6 +222,11 @@ class ScheduledReport(Construct):
         return self._dead_letters
 
     @property
+    def cluster(self) -> rds.IDatabaseCluster | None:
+        """The database that was defined or given; let something in by ``cluster.connections``. ``None`` for other sources."""
+        return self._bound.cluster
+
+    @property
     def connections(self) -> ec2.Connections | None:
         """The network of the function, to let it into a database; ``None`` outside a VPC."""
         return self._bound.connections
@@ -251,7 +260,8 @@ class ScheduledReport(Construct):
         alarms = AlarmSet(self, alerts)
         self._trigger.add_alarms(alarms)
         alarms.add_undelivered("Delivery", self._undelivered)
-        alarms.add_report("Report", self._function, timeout=self._timeout, missing_after=self._schedule.missing_or_default)
+        missing_after = self._schedule.missing_or_default
+        alarms.add_report("Report", self._function, timeout=self._timeout, missing_after=missing_after, bundled=self._bundled)
         alarms.add_asynchronous("Report", self._function, self._dead_letters)
         if self._owns_topic:
             alarms.add_topic("Announcement", self._topic)  # that of another pattern has its alarms there
@@ -259,21 +269,34 @@ class ScheduledReport(Construct):
         return alarms.alarms
 
 
-def _check(name: str, prefix: str, topic: sns.ITopic | None, links: Duration, *, bundled: bool, timeout: Duration) -> None:
-    check_type("report_name", name, str, "a text such as 'daily-sales'")
-    check(_NAME.fullmatch(name), f"report_name must be 1 to 64 letters, digits, - or _, got {name!r}")
-    check_type("prefix", prefix, str, "a text such as 'reports/'")
-    shape = "must be folders that each end with /, none of them . or .."
-    check(_PREFIX.fullmatch(prefix), f"prefix {shape}, got {prefix!r}")
-    check(topic is None or not topic.fifo, "topic must be a standard topic: people subscribe to it, by mail or otherwise")
+def _check(name: str, prefix: str, links: Duration, *, bundled: bool, timeout: Duration) -> None:
+    for argument, value, pattern, shape, example in (
+        ("report_name", name, _NAME, "1 to 64 letters, digits, - or _", "daily-sales"),
+        ("prefix", prefix, _PREFIX, "folders of letters, digits or !_.'()=- that each end with /, none . or ..", "reports/"),
+    ):
+        check_type(argument, value, str, f"a text such as {example!r}")
+        known = not Token.is_unresolved(value)
+        check(not known or pattern.fullmatch(value), f"{argument} must be {shape}, got {value!r}")
     check_duration("link_lifetime", links, least=60, most=LONGEST_LINK, why="its signer's credentials live no longer")
     check(not timeout.is_unresolved(), "timeout must be known while defining: other limits depend on it")
     check_duration("timeout", timeout, least=LEAST_TIMEOUT if bundled else 1, most=900)
 
 
-def _check_query(query: ReportQuery | None, source: ReportDatabase | ReportSource, timeout: Duration) -> None:
+def _check_standard(topic: sns.ITopic | None, on_success: sqs.IQueue | None) -> None:
+    """Mail takes no FIFO topic, and Lambda no FIFO queue.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    """
+    check(topic is None or not topic.fifo, "topic must be a standard topic: people subscribe to it, by mail or otherwise")
+    check(on_success is None or not on_success.fifo, "on_success must be a standard queue: Lambda sends to no FIFO queue")
+
+
+def _check_query(query: ReportQuery | None, source: ReportDatabase | ReportSource, timeout: Duration, *, bundled: bool) -> None:
     if isinstance(source, ReportSource):
         check(query is None, "query asks a database: a ReportSource has none, leave it out")
+        return
+    if not bundled:
+        check(query is None, "query is packed with the bundled handler: with a handler of yours, leave it out")
         return
     check(query is not None, "query must be given for a database: ReportQuery(sql='SELECT ...', key_columns=[...])")
     statement = cast(ReportQuery, query).timeout_or_default

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from serverless_patterns import ENVIRONMENTS
+from serverless_patterns._blocks.network import INTERFACE_ACTIONS
+from tests.proofs.checks.scanners import ALL_MUST_BE_ZERO, is_of, must_not_be, without_reason
 from tests.support.reasons import REASONS
 from tests.support.synthesis import resources
 from tools import scan
@@ -18,24 +20,6 @@ VALIDATING = {name: value for name, value in os.environ.items() if name != "CDK_
 #: With every fault of MUST_BE_ZERO: scanned with the others, it shows that none of these rules is deaf.
 FAULTY = json.loads((ROOT / "tests" / "support" / "faulty.json").read_text(encoding="utf-8"))
 
-#: What no template may have, whatever the reason, by what it is about. A rule ``IAM5[Action`` stands for all that begin so.
-MUST_BE_ZERO = {
-    "wide permissions": "IAM4 IAM5[Action LambdaFunctionPublicAccessProhibited IAMRolesOverprivilegedRule WildcardResourceRule "
-    "PrivilegeEscalationRule",
-    "public policies": "EVB1 FullWildcardPrincipalRule GenericResourceFullWildcardPrincipalRule SQSQueuePolicyPublicRule "
-    "KMSKeyWildcardPrincipalRule S3BucketPublicReadWriteAclRule S3BucketPublicReadProhibited S3BucketPublicWriteProhibited",
-    "API: authorization, validation": "APIG4 APIG2",
-    "API: throttling, logging": "APIGWDefaultThrottling APIG1 APIG6 APIGWAccessLogging APIGWExecutionLoggingEnabled "
-    "APIGWXrayEnabled",
-    "encryption": "SQS2 KMS5 KMSBackingKeyRotationEnabled KMSKeyEnabledKeyRotation",
-    "TLS": "S10 S3BucketSSLRequestsOnly SNS3 SQS4",
-    "dead letters": "SNSRedrivePolicy EventBusDLQ LambdaAsyncFailureDestination",
-    "versions": "S3BucketVersioningEnabled S3ObjectVersioningRule S3LifecycleConfigurationRule",
-    "runtime": "L1 LambdaLatestVersion LambdaTracing LambdaDefaultMemorySize LambdaDefaultTimeout",
-    "logs that are kept for ever": "CloudWatchLogGroupRetentionPeriod",
-    "state machines": "SF1 SF2 StepFunctionStateMachineXray",
-}
-ALL_MUST_BE_ZERO = sorted({rule for rules in MUST_BE_ZERO.values() for rule in rules.split()})
 #: Rules that want a customer managed key: a pattern that is given one has none of their findings.
 WANT_A_KEY = {"SNSEncryptedKMS", "S3DefaultEncryptionKMS", "SecretsManagerUsingKMSKey"}
 
@@ -75,8 +59,7 @@ def test_all_environments_of_each_pattern_and_its_other_shapes_are_scanned(scann
 
 
 def test_no_finding_is_without_a_reason_and_no_reason_without_a_finding(findings):
-    unexplained = [finding for finding in findings if finding.rule not in REASONS]
-    assert unexplained == []
+    assert without_reason(findings) == []
     assert set(REASONS) - {finding.rule for finding in findings} == set(), "these reasons are not needed any more"
 
 
@@ -85,14 +68,8 @@ def test_a_scanner_would_see_what_must_not_be_there(everything, rule):
     assert [finding for finding in everything if finding.template == "faulty" and is_of(rule, finding)]
 
 
-@pytest.mark.parametrize("rule", ALL_MUST_BE_ZERO)
-def test_what_must_not_be_there_is_not_there_whatever_the_reason(findings, rule):
-    assert [finding for finding in findings if is_of(rule, finding)] == []
-
-
-def is_of(rule, finding):
-    """``IAM4`` is the rule of ``IAM4[Policy::...]`` too."""
-    return re.fullmatch(rf"{re.escape(rule)}(\W.*)?", finding.rule) is not None
+def test_what_must_not_be_there_is_not_there_whatever_the_reason(findings):
+    assert must_not_be(findings) == []
 
 
 def test_each_scanner_and_each_pack_has_looked(everything):
@@ -162,12 +139,17 @@ def test_a_database_that_can_be_deleted_is_of_an_environment_whose_data_goes(fin
     assert {place.partition("-")[0] for place in places} <= {"local", "dev", "staging"}
 
 
-def test_a_resource_that_is_every_resource_is_that_of_x_ray_only(of_rule):
+def test_a_resource_that_is_every_resource_is_that_of_x_ray_or_of_interfaces_that_the_code_is_denied(of_rule):
     found = of_rule("IAM5[Resource::*]")
     assert found
     for template, name, policy in found:
         wide = [s for s in policy["Properties"]["PolicyDocument"]["Statement"] if '"*"' in json.dumps(s["Resource"])]
-        assert {action.partition(":")[0] for each in wide for action in each["Action"]} == {"xray"}, (template, name)
+        may, may_not = (
+            {action for each in wide if each["Effect"] == effect for action in each["Action"]} for effect in ("Allow", "Deny")
+        )
+        others = {action for action in may if not action.startswith("xray:")}
+        assert others == may_not, (template, name)
+        assert others in (set(), set(INTERFACE_ACTIONS)), (template, name)
 
 
 def test_an_alarm_that_notifies_nobody_is_of_an_environment_that_wants_it_so(findings):

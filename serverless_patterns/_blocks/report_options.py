@@ -13,7 +13,7 @@ from typing import TypeAlias
 from aws_cdk import Duration, Stack, Token
 from aws_cdk import aws_iam as iam
 
-from serverless_patterns._blocks.checks import check, check_between, check_duration, check_texts, check_type
+from serverless_patterns._blocks.checks import check, check_between, check_duration, check_texts, check_type, seconds_text
 
 Parameter: TypeAlias = str | int | float | bool | None
 
@@ -21,6 +21,8 @@ Parameter: TypeAlias = str | int | float | bool | None
 DATA_API_STATEMENT_SECONDS = 45
 #: Seconds. Default of the statement timeout.
 STATEMENT_SECONDS = 40
+#: Rows. Default of a page.
+PAGE_ROWS = 1000
 #: The recipients of a mail: https://docs.aws.amazon.com/ses/latest/dg/quotas.html
 MOST_RECIPIENTS = 50
 
@@ -51,13 +53,14 @@ class ReportQuery:
     sql: str
     key_columns: Sequence[str]
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    page_rows: int = 1000
+    page_rows: int = PAGE_ROWS
     statement_timeout: Duration | None = None
 
     def __post_init__(self) -> None:
         """Check the shapes and ranges."""
         check_type("sql", self.sql, str, "a SELECT")
         check(self.sql.strip(), f"sql must be a SELECT, got {self.sql!r}")
+        check(not Token.is_unresolved(self.sql), "sql must be known while defining: it is packed with the function")
         check_texts("key_columns", self.key_columns)
         for column in self.key_columns:
             shape = "must have names of letters, digits and _, at most 63, that begin with no digit"
@@ -71,12 +74,18 @@ class ReportQuery:
 
     @classmethod
     def from_file(
-        cls, path: str | Path, *, key_columns: Sequence[str], parameters: Mapping[str, Parameter] | None = None
+        cls,
+        path: str | Path,
+        *,
+        key_columns: Sequence[str],
+        parameters: Mapping[str, Parameter] | None = None,
+        page_rows: int = PAGE_ROWS,
+        statement_timeout: Duration | None = None,
     ) -> ReportQuery:
         """The query in a file of SQL.
 
         Raises:
-            PatternError: There is no such file, or it is not UTF-8.
+            PatternError: There is no such file, it is not UTF-8, or another value does not fit.
         """
         file = Path(path)
         try:
@@ -84,12 +93,18 @@ class ReportQuery:
         except (OSError, UnicodeDecodeError) as error:
             check(holds=False, message=f"path must be a file of SQL in UTF-8, got {str(path)!r}: {error}")
             raise
-        return cls(sql=sql, key_columns=key_columns, parameters=parameters or {})
+        return cls(
+            sql=sql,
+            key_columns=key_columns,
+            parameters={} if parameters is None else parameters,
+            page_rows=page_rows,
+            statement_timeout=statement_timeout,
+        )
 
     @property
     def timeout_or_default(self) -> Duration:
         """How long the database may work on one page."""
-        return self.statement_timeout or Duration.seconds(STATEMENT_SECONDS)
+        return Duration.seconds(STATEMENT_SECONDS) if self.statement_timeout is None else self.statement_timeout
 
     @property
     def files(self) -> dict[str, str]:
@@ -104,7 +119,7 @@ class ReportQuery:
             "QUERY_FILE": "scheduled_report/query.sql",
             "KEY_COLUMNS": ",".join(self.key_columns),
             "PAGE_ROWS": str(self.page_rows),
-            "STATEMENT_TIMEOUT_SECONDS": f"{self.timeout_or_default.to_seconds():g}",
+            "STATEMENT_TIMEOUT_SECONDS": seconds_text(self.timeout_or_default),
         }
         return found | ({"PARAMETERS_FILE": "scheduled_report/parameters.json"} if self.parameters else {})
 
@@ -194,7 +209,7 @@ class ReportMail:
     @property
     def identity_or_domain(self) -> str:
         """What is verified."""
-        return self.identity or self.sender.rpartition("@")[2]
+        return self.sender.rpartition("@")[2] if self.identity is None else self.identity
 
     @property
     def _is_parent(self) -> bool:
@@ -228,3 +243,5 @@ def _check_parameters(parameters: object) -> None:
         finite = not isinstance(value, float) or math.isfinite(value)
         plain = finite and (value is None or isinstance(value, str | int | float | bool))
         check(plain, f"parameters must be texts, numbers, True, False or None, got {name}={value!r}")
+        known = not Token.is_unresolved(value)
+        check(known, f"parameters must be known while defining, since they are packed with the function: {name} is not")

@@ -4,9 +4,8 @@ import json
 
 import pytest
 
-from serverless_patterns.guard.assemblies import Stack
-from serverless_patterns.guard.comparison import compare_stacks
 from serverless_patterns.guard.report import words
+from tests.proofs.checks.promises import broken_promises
 from tests.support.contracts import CONTRACTS, VERSION, contract, promised
 
 
@@ -15,13 +14,9 @@ def today(templates):
     return promised(templates)
 
 
-def stacks(contents):
-    return {name: Stack(name, template) for name, template in contents.items()}
-
-
 def broken(release, today):
     """What an upgrade would do to the data, in the guard's words."""
-    return "\n\n".join(words(finding) for finding in compare_stacks(stacks(release), stacks(today)))
+    return "\n\n".join(words(finding) for finding in broken_promises(release, today))
 
 
 def completed(release, today):

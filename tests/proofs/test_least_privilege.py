@@ -7,15 +7,14 @@ import pytest
 
 from serverless_patterns.testing.report import FunctionReport
 from tests.proofs.account import ACCOUNT
+from tests.proofs.checks.permissions import avoidable
 from tests.proofs.measure import measured, run_with, survivors
 from tests.proofs.page import PAGE, page_with_figures
 from tests.proofs.subjects import STACKS, resolved, subjects_of, template_named
+from tests.proofs.table import ZERO, of_permissions
 from tests.support.synthesis import resources
 
 EVERY_STACK = pytest.mark.parametrize("stack", STACKS)
-#: Actions for which AWS knows no resource.
-#: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
-WITHOUT_RESOURCE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,8 +45,7 @@ def test_no_grant_is_on_more_than_is_used(stack):
 @EVERY_STACK
 def test_no_grant_is_on_everything_where_aws_knows_a_resource(stack):
     for subject in subjects_of(stack):
-        everything = {grant.action for grant in measured(subject).permissions.grants if grant.resource == "*"}
-        assert everything <= WITHOUT_RESOURCE
+        assert avoidable(subject) == []
 
 
 @EVERY_STACK
@@ -67,6 +65,14 @@ def test_each_function_works_with_nothing_but_its_role(stack):
 def test_no_grant_can_be_taken_away_without_a_scenario_failing(stack):
     for subject in subjects_of(stack):
         assert [mutant.denied for mutant in survivors(subject)] == []
+
+
+@EVERY_STACK
+def test_the_table_of_make_prove_has_zero_where_it_is_due(stack):
+    """Here, where everything is measured already."""
+    table = of_permissions(stack)
+    assert table.faults == []
+    assert [name for name in ZERO if table.total[name]] == []
 
 
 # --- mistakes that must be seen

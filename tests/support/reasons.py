@@ -3,7 +3,8 @@
 #: Rule of a pack of cdk-nag (without the name of the pack), of cfn-lint or cfripper -> why what it finds stays.
 REASONS = {
     "CloudWatchLogGroupEncrypted": "log groups are encrypted by CloudWatch Logs; they hold no bodies, headers or tokens",
-    "IAM5[Resource::*]": "X-Ray has no resources to name: xray:PutTraceSegments and PutTelemetryRecords only",
+    "IAM5[Resource::*]": "X-Ray has no resources to name: xray:PutTraceSegments and PutTelemetryRecords only; of functions in "
+    "a VPC, the network interfaces of Lambda too, which their own code is denied",
     "IAM5[Resource::<ImportsBucketB463A28B.Arn>/incoming/*]": "objects have no names before they are uploaded: those below "
     "the prefix of the pattern, to be read",
     "IAM5[Resource::<ImportsOutputBucket26721170.Arn>/results/*]": "a result is named after its object: those of this folder, "
@@ -17,12 +18,13 @@ REASONS = {
     "SNS or S3 goes to a destination on failure, which keeps the reason too",
     "LambdaEventSourceMappingDestination": "destinations are for streams: a queue has its dead-letter queue",
     "LambdaInsideVPC": "functions reach public endpoints only: a VPC would add a NAT gateway and protect nothing",
-    "VPC7": "isolated subnets with a database and nothing else: it is asked through the Data API",
+    "VPC7": "nothing leads in or out of the VPC: a database and nothing else, which is asked through the Data API",
     "VPCFlowLogsEnabled": "the same",
     "VPCDefaultSecurityGroupClosed": "nothing is in the default group; closing it takes a function that may change groups",
     "RDS10": "what goes with its stack must not be protected from it: the database of local, dev and staging",
     "RDSInstanceDeletionProtectionEnabled": "the same",
-    "RDSEnhancedMonitoringEnabled": "metrics of the operating system of a database that is asked once a day have a price",
+    "RDSEnhancedMonitoringEnabled": "metrics of the operating system need a role with a policy that AWS manages, and have a "
+    "price: the database is asked once a day",
     "CloudWatchAlarmAction": "the alarms of local and dev notify nobody on purpose: nobody is on call for them",
     "COG4": "authorization is IAM by default, or a token of the issuer that the user names",
     "APIG3": "WAF is the account's choice and has a price for each rule: the exposed API takes a web ACL",
@@ -34,17 +36,19 @@ REASONS = {
     "S3BucketReplicationEnabled": "S3 keeps objects in three zones; another region is the user's choice of where data may be, "
     "and a second deployment; old versions are kept for 90 days",
     "S3DefaultEncryptionKMS": "S3 encrypts with a key of its own; encryption_key= takes a customer managed one, with its price",
-    "SMG4": "the key is a payment provider's: there is no function that could rotate it there; a new one is put by hand",
+    "SMG4": "the key is a payment provider's: there is no function that could rotate it there; a new one is put by hand; who "
+    "may read a database that is brought is its owner's to change",
     "SecretsManagerRotationEnabled": "the same",
     "SecretsManagerUsingKMSKey": "Secrets Manager encrypts with a key of AWS's; encryption_key= takes a customer managed one",
     "SNSEncryptedKMS": "SNS encrypts its disks; encryption_key= adds a customer managed key; with the AWS managed one "
     "services could not publish, and would not say so",
-    "SQS3": "these are dead-letter queues, of a subscription, a rule or a function: the rule knows those of queues only",
+    "SQS3": "these are dead-letter queues of a subscription, a rule, a schedule or a function: the scanner knows those of "
+    "queues only",
     "SQSRedrivePolicy": "dead-letter queues have no dead-letter queue",
     "DDB3": "what is kept is backed up in staging and prod; what expires by itself is not, nor what is in local and dev",
     "DynamoDBPITREnabled": "the same",
     "DynamoDBInBackupPlan": "point-in-time recovery is the backup; AWS Backup is a plan of the account's, with a price",
-    "RDSInBackupPlan": "the same: the cluster makes its own backups",
+    "RDSInBackupPlan": "the same: Aurora's own continuous backup is always on",
     "W3005": "CDK writes DependsOn on the role beside the role's ARN: redundant, and not ours to change",
     "GenericResourceWildcardPolicyRule": "`kms:*` for the account is AWS's own statement of a key policy, without which "
     "nobody could manage the key; services need `kms:GenerateDataKey*`",

@@ -5,7 +5,11 @@ from typing import Any
 
 from aws_cdk import Duration
 from aws_cdk import aws_cognito as cognito
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from serverless_patterns import (
@@ -18,7 +22,13 @@ from serverless_patterns import (
     Cors,
     Notification,
     QueueOptions,
+    ReportDatabase,
+    ReportMail,
+    ReportQuery,
+    ReportSchedule,
+    ReportSource,
     S3Processing,
+    ScheduledReport,
     SnsFanout,
     SqsPipeline,
     Totals,
@@ -127,6 +137,54 @@ def _files_direct() -> Mapping[str, Any]:
     return template_of(stack)
 
 
+def _report_rule_postgres() -> Mapping[str, Any]:
+    """Of a PostgreSQL in somebody's VPC, with all that costs or is refused elsewhere: endpoints, mail, a key, a rule."""
+    stack = empty_stack(region="eu-central-1")
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack,
+        "Vpc",
+        vpc_id="vpc-0a1b2c3d4e5f60718",
+        availability_zones=["eu-central-1a", "eu-central-1b"],
+        isolated_subnet_ids=["subnet-0a1b2c3d4e5f60711", "subnet-0a1b2c3d4e5f60712"],
+        isolated_subnet_route_table_ids=["rtb-0a1b2c3d4e5f60711", "rtb-0a1b2c3d4e5f60712"],
+    )
+    key = kms.Key(stack, "Key", enable_key_rotation=True)
+    reports = ScheduledReport(
+        stack,
+        "DailySales",
+        query=ReportQuery(
+            sql="SELECT id, total FROM orders WHERE country = :country", key_columns=["id"], parameters={"country": "DE"}
+        ),
+        source=ReportDatabase.postgres(secretsmanager.Secret(stack, "Reader", encryption_key=key), vpc=vpc, endpoints=True),
+        schedule=ReportSchedule(engine="rule", time_zone="Europe/Berlin"),
+        mail=ReportMail(sender="reports@shop.example.com", recipients=["sales@shop.example.com"]),
+        encryption_key=key,
+    )
+    reports.add_alarms(Alerts())
+    return template_of(stack)
+
+
+def _report_dynamodb() -> Mapping[str, Any]:
+    """Of a table, within a quarter of an hour, and with a queue for what becomes of it."""
+    stack = empty_stack()
+    items = dynamodb.TableV2(
+        stack,
+        "Items",
+        partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
+        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
+    )
+    results = sqs.Queue.from_queue_arn(stack, "Results", "arn:aws:sqs:eu-central-1:123456789012:results")
+    reports = ScheduledReport(
+        stack,
+        "DailySales",
+        source=ReportSource.dynamodb(items, columns=["id", "amount"]),
+        schedule=ReportSchedule(flexible_window=Duration.minutes(15)),
+        on_success=results,
+    )
+    reports.add_alarms(Alerts())
+    return template_of(stack)
+
+
 VARIANTS = {
     "alerts": _alerts,
     "api_crud_rest": _rest,
@@ -137,4 +195,6 @@ VARIANTS = {
     "sns_fanout_fifo": _fanout_fifo,
     "sns_fanout_direct_and_endpoints": _fanout_direct_and_endpoints,
     "s3_processing_direct": _files_direct,
+    "scheduled_report_rule_postgres": _report_rule_postgres,
+    "scheduled_report_dynamodb": _report_dynamodb,
 }
