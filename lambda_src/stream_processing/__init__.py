@@ -1,0 +1,1 @@
+"""The handler of StreamProcessing: the records of a stream become a view, and a trail of what happened."""
