@@ -67,8 +67,10 @@ def _events(arns: Arns) -> Iterator[Need]:
 
 
 def _mail(arns: Arns) -> Iterator[Need]:
-    """The identity that sends, and the configuration set and the template that are used.
+    """The identity that sends, those of the recipients, and the configuration set and the template that are used.
 
+    SES asks for the recipients' too while an account is in its sandbox, which no template says: those count that are named in
+    it. The address of the sender is a part of each of these requests.
     https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
     """
     given = arns.parameters
@@ -76,12 +78,24 @@ def _mail(arns: Arns) -> Iterator[Need]:
     address = re.sub(r"^.*<([^<>]+)>\s*$", r"\1", sender)
     action = f"ses:{arns.call.operation}"
     identity = arns.given("FromEmailAddressIdentityArn", "SourceArn") or _identity(arns, address)
-    yield need(arns, action, identity, **({"ses:FromAddress": address} if address else {}))
+    used = [identity, *_recipient_identities(arns)]
     if given.get("ConfigurationSetName"):
-        yield need(arns, action, arns.at("ses", f"configuration-set/{given['ConfigurationSetName']}"))
+        used.append(arns.at("ses", f"configuration-set/{given['ConfigurationSetName']}"))
     template = given.get("Content", {}).get("Template", {}).get("TemplateName") or given.get("Template")
     if isinstance(template, str):
-        yield need(arns, action, arns.at("ses", f"template/{template}"))
+        used.append(arns.at("ses", f"template/{template}"))
+    for resource in dict.fromkeys(used):
+        yield need(arns, action, resource, **({"ses:FromAddress": address} if address else {}))
+
+
+def _recipient_identities(arns: Arns) -> Iterator[str]:
+    """The identities by which recipients are verified: of an address its own, its domain, or one above that."""
+    named = _named_in(arns)
+    for address in (address for kind in arns.parameters.get("Destination", {}).values() for address in kind):
+        labels = address.rpartition("@")[2].split(".")
+        names = (address, *(".".join(labels[first:]) for first in range(len(labels))))
+        found = (arn for arn in (arns.at("ses", f"identity/{name}") for name in names) if arn in named)
+        yield from list(found)[:1]
 
 
 def _identity(arns: Arns, address: str) -> str:
@@ -93,8 +107,13 @@ def _identity(arns: Arns, address: str) -> str:
     if not address:
         raise arns.unknown(action="ses:SendEmail", remedy="pass FromEmailAddress")
     own, domain = (arns.at("ses", f"identity/{name}") for name in (address, address.rpartition("@")[2]))
-    named = {text for resource in arns.template.resources.values() for text in (resource.arn, *texts_in(resource.properties))}
+    named = _named_in(arns)
     return domain if domain in named and own not in named else own
+
+
+def _named_in(arns: Arns) -> set[str]:
+    """All that the template defines or names anywhere."""
+    return {text for resource in arns.template.resources.values() for text in (resource.arn, *texts_in(resource.properties))}
 
 
 def _statement_in_database(arns: Arns) -> Iterator[Need]:

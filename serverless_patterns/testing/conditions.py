@@ -21,18 +21,28 @@ def holds(conditions: Conditions, context: Mapping[str, Values], *, unknown: boo
 
     Args:
         conditions: The conditions; none always hold.
-        context: Condition key in lower case -> the request's value or values.
-        unknown: What an operator counts as that is not known: ``False`` for an Allow, ``True`` for a Deny, so that neither
-            lets through what AWS might not.
+        context: Condition key in lower case -> the request's value or values; ``""`` for one that it does not carry.
+        unknown: What an operator or a key counts as that is not known: ``False`` for an Allow, ``True`` for a Deny, so that
+            neither lets through what AWS might not.
 
     Raises:
         PatternError: A value holds a policy variable that has no value in the request.
     """
     return all(
-        _one(name, [filled(value, context) for value in values], context.get(key.lower()), unknown=unknown)
+        unknown
+        if _is_unknown(key.lower(), context)
+        else _one(name, [filled(value, context) for value in values], context.get(key.lower()) or None, unknown=unknown)
         for name, keys in conditions.items()
         for key, values in keys.items()
     )
+
+
+def _is_unknown(key: str, context: Mapping[str, Values]) -> bool:
+    """Whether a request may carry a key although nothing is known of it: one of a service, such as ``dynamodb:LeadingKeys``.
+
+    What all of AWS knows, such as ``aws:SourceVpce``, is there if the caller says so.
+    """
+    return key not in context and not key.startswith("aws:") and key not in _TOLD
 
 
 def _one(name: str, wanted: Sequence[str], found: Values | None, *, unknown: bool) -> bool:
@@ -80,6 +90,24 @@ def _moment(text: str) -> datetime:
 def _address(wanted: str, found: str) -> bool:
     return ipaddress.ip_address(found) in ipaddress.ip_network(wanted, strict=False)
 
+
+#: Keys of services that a need tells of whenever its request carries them.
+_TOLD = frozenset(
+    {
+        "cloudwatch:namespace",
+        "events:detail-type",
+        "events:source",
+        "iam:passedtoservice",
+        "kms:viaservice",
+        "s3:delimiter",
+        "s3:prefix",
+        "s3:x-amz-acl",
+        "s3:x-amz-server-side-encryption",
+        "s3:x-amz-server-side-encryption-aws-kms-key-id",
+        "s3:x-amz-storage-class",
+        "ses:fromaddress",
+    }
+)
 
 _ORDERS: Mapping[str, Callable[..., bool]] = {
     "Equals": operator.eq,

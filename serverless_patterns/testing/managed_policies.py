@@ -24,7 +24,7 @@ def document_of(arn: str, role: str) -> Mapping[str, Any]:
         known = ", ".join(sorted(_ACTIONS))
         msg = (
             f"{role}: what the managed policy {arn} holds is not known (known are those of AWS that CDK attaches: {known}); "
-            "grant the actions that are used, on their resources, instead"
+            "give its document, as ResolvedTemplate.of(..., managed_policies={arn: document}), or grant what is used instead"
         )
         raise PatternError(msg)
     return {"Statement": [{"Effect": "Allow", "Action": _ACTIONS[name], "Resource": "*"}]}

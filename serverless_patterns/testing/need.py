@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+#: The value of a condition key that the request is known not to carry.
+ABSENT = ""
+
 
 @dataclass(frozen=True, order=True)
 class Need:
@@ -12,7 +15,7 @@ class Need:
         action: As the service authorization reference spells it: ``"dynamodb:PutItem"``.
         resource: The full ARN, or ``"*"`` where the action knows no resource.
         why: What needs it, in words.
-        context: Condition key -> the value that the request carries, as far as it is known.
+        context: Condition key -> the value that the request carries, as far as it is known; ``ABSENT``: it carries none.
     """
 
     action: str

@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from serverless_patterns.testing.key_needs import key_needs
-from serverless_patterns.testing.need import Need
+from serverless_patterns.testing.need import ABSENT, Need
 from serverless_patterns.testing.resource import FunctionResource, Resource
 from serverless_patterns.testing.template import ResolvedTemplate
+
+#: What Lambda does by itself does not carry this key, which calls of a function's code do.
+#: https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
+_BY_LAMBDA_ITSELF = {"lambda:SourceFunctionArn": ABSENT}
 
 Rule = Callable[[ResolvedTemplate, FunctionResource], Iterable[Need]]
 
@@ -60,7 +64,7 @@ def network_needs(template: ResolvedTemplate, function: FunctionResource) -> Ite
     del template
     if function.properties.get("VpcConfig", {}).get("SubnetIds"):
         for action in _INTERFACE_ACTIONS:
-            yield Need(f"ec2:{action}", "*", "has network interfaces in a VPC")
+            yield Need(f"ec2:{action}", "*", "has network interfaces in a VPC", _BY_LAMBDA_ITSELF)
 
 
 def source_needs(template: ResolvedTemplate, function: FunctionResource) -> Iterator[Need]:

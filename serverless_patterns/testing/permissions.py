@@ -66,8 +66,10 @@ class Permissions:
         if any(_decides(each, "Deny", need, context) for each in denying):
             return False
         direct = [each for each in resource if _decides(each, "Allow", need, context)]
+        if self._is_of_another_account(need):  # both sides must allow it
+            return bool(direct) and self._identity_allows(need, context)
         if any(self._names_role(each) for each in direct):
-            return True
+            return self._is_inside_boundary(need, context)
         delegated = bool(direct) or not self._needs_key_policy(need)
         return delegated and self._identity_allows(need, context)
 
@@ -109,14 +111,29 @@ class Permissions:
 
     def _identity_allows(self, need: Need, context: Mapping[str, Values]) -> bool:
         allowed = any(_decides(each, "Allow", need, context) for each in self.statements)
-        bounded = self.boundary is None or any(_decides(each, "Allow", need, context) for each in self.boundary)
-        return allowed and bounded
+        return allowed and self._is_inside_boundary(need, context)
+
+    def _is_inside_boundary(self, need: Need, context: Mapping[str, Values]) -> bool:
+        """A boundary also limits what a policy at the resource gives the role.
+
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+        """
+        return self.boundary is None or any(_decides(each, "Allow", need, context) for each in self.boundary)
+
+    def _is_of_another_account(self, need: Need) -> bool:
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html."""
+        own, of_resource = _account(self.principal), _account(need.resource)
+        return own.isdigit() and of_resource.isdigit() and own != of_resource
 
     def _by_resource_policies(self, need: Need, context: Mapping[str, Values]) -> list[Statement]:
         """The statements at the resource that mean this role, by itself or as one of its account."""
         attached = self.key_policies.get(need.resource, ()) if _is_kms(need) else self.resource_policies
         account = str(context.get("aws:principalaccount", ""))
-        return [each for each in attached if _means(each, self.principal, account)]
+        return [each for each in attached if _means(each, self.principal, account) or self._is_denied_by_boundary(each)]
+
+    def _is_denied_by_boundary(self, statement: Statement) -> bool:
+        """A Deny with ``NotPrincipal`` always denies who has a boundary, whomever it names (the same page)."""
+        return self.boundary is not None and statement.effect == "Deny" and bool(statement.not_principals)
 
     def _names_role(self, statement: Statement) -> bool:
         """Whether the role is named itself, or as one of all: its account alone only delegates."""
@@ -144,7 +161,24 @@ def _means(statement: Statement, principal: str, account: str) -> bool:
             for kind, name in principals
         )
 
-    return not named(statement.not_principals) if statement.not_principals else named(statement.principals)
+    if not statement.not_principals:
+        return named(statement.principals)
+    return not _is_exempt(statement.not_principals, principal, account)
+
+
+def _is_exempt(principals: Iterable[tuple[str, str]], principal: str, account: str) -> bool:
+    """Whether ``NotPrincipal`` leaves a role out: it must name the role, a session of it and the account.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
+    """
+    names = {name for kind, name in principals if kind == "AWS"}
+    session = f":sts::{account}:assumed-role/{principal.rpartition('/')[2]}/"
+    has_account = account in names or any(name.endswith(f":iam::{account}:root") for name in names)
+    return "*" in names or (principal in names and has_account and any(session in name for name in names))
+
+
+def _account(arn: str) -> str:
+    return (*arn.split(":"), "", "", "", "", "")[4]
 
 
 def _context(need: Need, principal: str) -> dict[str, Values]:

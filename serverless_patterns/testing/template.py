@@ -18,8 +18,15 @@ from serverless_patterns.testing.statements import Statement, statements_of
 class ResolvedTemplate:
     """A template of which every value is known. Use ``of``."""
 
-    def __init__(self, template: Mapping[str, Any], place: Place, imports: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        template: Mapping[str, Any],
+        place: Place,
+        imports: Mapping[str, str],
+        managed_policies: Mapping[str, Mapping[str, Any]],
+    ) -> None:
         self.place = place
+        self._managed_policies = managed_policies
         self._scope = TemplateScope(template, place, imports)
 
     @classmethod
@@ -31,6 +38,7 @@ class ResolvedTemplate:
         region: str = "eu-central-1",
         partition: str = "aws",
         imports: Mapping[str, str] | None = None,
+        managed_policies: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> "ResolvedTemplate":
         """Resolve a template.
 
@@ -41,8 +49,11 @@ class ResolvedTemplate:
             partition: ``aws``, ``aws-cn`` or ``aws-us-gov``.
             imports: What a template cannot know: name of an export, ``Stack.Output``, ``LogicalId.Attribute`` or name of a
                 parameter -> value. An import without a value stays visible as ``${Import:name}``: no policy matches it.
+            managed_policies: ARN -> document of managed policies that are neither in the template nor among those that CDK
+                attaches, such as a permissions boundary of the organization.
         """
-        return cls(read_template(template), Place(account, region, partition, "Stack"), imports or {})
+        place = Place(account, region, partition, "Stack")
+        return cls(read_template(template), place, imports or {}, managed_policies or {})
 
     @cached_property
     def resources(self) -> Mapping[str, Resource]:
@@ -122,7 +133,8 @@ class ResolvedTemplate:
 
     def _managed(self, arn: str, role: str) -> tuple[Statement, ...]:
         own = self.at(arn)
-        document = own.properties["PolicyDocument"] if own else document_of(arn, role)
+        given = own.properties["PolicyDocument"] if own else self._managed_policies.get(arn)
+        document = document_of(arn, role) if given is None else given
         return statements_of(document, own.logical_id if own else arn)
 
     def _resource(self, logical_id: str) -> Resource:

@@ -3,7 +3,7 @@
 import pytest
 
 from serverless_patterns.errors import PatternError
-from serverless_patterns.testing.need import Need
+from serverless_patterns.testing.need import ABSENT, Need
 from serverless_patterns.testing.permissions import Grant, Permissions
 from serverless_patterns.testing.statements import statements_of
 
@@ -234,8 +234,8 @@ def test_a_request_is_allowed_as_iam_would(case):
 @pytest.mark.parametrize("case", OPERATORS, ids=list(OPERATORS))
 def test_a_condition_holds_as_in_iam(case):
     expected, operator, wanted, found = OPERATORS[case]
-    context = {} if found is None else {"App:Key": found}
-    assert allows([allow(Condition={operator: {"app:key": wanted}})], context=context) is expected
+    context = {} if found is None else {"AWS:Key": found}
+    assert allows([allow(Condition={operator: {"aws:key": wanted}})], context=context) is expected
 
 
 @pytest.mark.parametrize("case", KEYS, ids=list(KEYS))
@@ -304,11 +304,6 @@ def test_a_policy_of_the_resource_that_denies_wins():
     assert not allows([allow("s3:GetObject", OBJECT)], "s3:GetObject", OBJECT, resource_policies=bucket)
 
 
-def test_a_policy_of_the_resource_that_denies_all_others_does_not_deny_the_role():
-    bucket = policy({"Effect": "Deny", "Action": "s3:*", "Resource": OBJECT, "NotPrincipal": {"AWS": ROLE}})
-    assert allows([allow("s3:GetObject", OBJECT)], "s3:GetObject", OBJECT, resource_policies=bucket)
-
-
 def test_a_boundary_limits_what_the_policies_allow():
     boundary = statements_of({"Statement": allow("sqs:*", "*")}, "Boundary")
     assert allows([allow("*", "*")], boundary=boundary)
@@ -369,3 +364,71 @@ def test_a_grant_covers_the_need_that_it_is_for():
 def test_a_statement_without_an_effect_is_refused():
     with pytest.raises(PatternError, match="Policy: a statement needs Effect Allow or Deny, and Action or NotAction"):
         permissions({"Action": "sqs:*", "Resource": "*"})
+
+
+# --- what is not known of a request
+
+
+LEADING_KEYS = "dynamodb:LeadingKeys"
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"ForAllValues:StringEquals": {LEADING_KEYS: ["mine"]}},
+        {"StringEqualsIfExists": {LEADING_KEYS: "mine"}},
+        {"Null": {LEADING_KEYS: "true"}},
+        {"StringNotEquals": {LEADING_KEYS: "theirs"}},
+    ],
+)
+def test_a_key_of_a_service_of_which_nothing_is_known_allows_nothing(condition):
+    assert not allows([allow("dynamodb:GetItem", TABLE, Condition=condition)], "dynamodb:GetItem", TABLE)
+    assert allows(
+        [allow("dynamodb:GetItem", TABLE, Condition=condition)], "dynamodb:GetItem", TABLE, {LEADING_KEYS: "mine"}
+    ) is ("Null" not in condition)
+
+
+@pytest.mark.parametrize("condition", [{"ForAnyValue:StringEquals": {LEADING_KEYS: ["x"]}}, {"Null": {LEADING_KEYS: "false"}}])
+def test_a_key_of_a_service_of_which_nothing_is_known_denies(condition):
+    statements = [allow("dynamodb:*", TABLE), deny("dynamodb:GetItem", TABLE, Condition=condition)]
+    assert not allows(statements, "dynamodb:GetItem", TABLE)
+
+
+def test_what_lambda_does_by_itself_passes_a_denial_of_what_its_code_does():
+    statements = [allow("ec2:*", "*"), deny("ec2:*", "*", Condition={"Null": {"lambda:SourceFunctionArn": "false"}})]
+    assert not allows(statements, "ec2:DescribeSubnets", "*")
+    assert allows(statements, "ec2:DescribeSubnets", "*", {"lambda:SourceFunctionArn": ABSENT})
+
+
+# --- other accounts and boundaries
+
+
+FOREIGN = "arn:aws:sqs:eu-central-1:999999999999:orders"
+
+
+def test_a_resource_of_another_account_must_allow_it_too():
+    assert not allows([allow("sqs:*", "*")], resource=FOREIGN)
+    theirs = policy({**allow(resource=FOREIGN), "Principal": {"AWS": ROOT}})
+    assert allows([allow("sqs:*", "*")], resource=FOREIGN, resource_policies=theirs)
+    named = policy({**allow(resource=FOREIGN), "Principal": {"AWS": ROLE}})
+    assert not allows([], resource=FOREIGN, resource_policies=named)
+
+
+def test_a_boundary_limits_what_a_policy_at_the_resource_gives_the_role():
+    named = policy({**allow(), "Principal": {"AWS": ROLE}})
+    boundary = policy(allow("s3:*", "*"))
+    assert allows([], resource_policies=named)
+    assert not allows([], resource_policies=named, boundary=boundary)
+    assert allows([], resource_policies=named, boundary=policy(allow()))
+
+
+SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/worker/worker"
+
+
+@pytest.mark.parametrize(
+    ("spared", "allowed"), [([ROLE], False), ([ROLE, ROOT], False), ([ROLE, ROOT, SESSION], True), ("*", True)]
+)
+def test_a_denial_for_all_others_spares_a_role_whose_session_and_account_are_named_too(spared, allowed):
+    others = policy({**deny(), "NotPrincipal": {"AWS": spared}})
+    assert allows([allow()], resource_policies=others) is allowed
+    assert not allows([allow()], resource_policies=others, boundary=policy(allow("*", "*")))

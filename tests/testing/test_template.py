@@ -344,6 +344,16 @@ def test_a_managed_policy_that_is_not_known_is_refused_by_name():
         template.permissions("Role")
 
 
+def test_a_managed_policy_of_the_organization_can_be_given():
+    arn = "arn:aws:iam::999999999999:policy/Boundary"
+    role = {"ManagedPolicyArns": [arn], "PermissionsBoundary": arn}
+    document = {"Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}]}
+    resources = {"Role": {"Type": "AWS::IAM::Role", "Properties": role}}
+    found = ResolvedTemplate.of({"Resources": resources}, managed_policies={arn: document}).permissions("Role")
+    assert found.allows(Need("sqs:SendMessage", "arn:aws:sqs:eu-central-1:123456789012:orders"))
+    assert not found.allows(Need("sqs:DeleteMessage", "arn:aws:sqs:eu-central-1:123456789012:orders"))
+
+
 def test_what_is_no_role_has_no_permissions():
     with pytest.raises(PatternError, match="role='Queue' is no role of this template: its roles are Role"):
         resolved({"Queue": {"Type": "AWS::SQS::Queue"}, "Role": {"Type": "AWS::IAM::Role"}}).permissions("Queue")
