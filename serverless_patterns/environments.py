@@ -12,6 +12,7 @@ database capacity      0 to 1     0 to 1 ACU,   0.5 to 2 ACU     0.5 to 8 ACU, t
 log retention, level   1 d DEBUG  1 week DEBUG  1 month INFO     1 year INFO, sampled DEBUG
 alarm actions          none       none          the tiers'       the tiers' topics
                                                 topics
+dashboards             none       none          one a pattern    one a pattern
 throttle               100 rps    10 rps        half of prod     declared
 max concurrency        2          2             half of prod     declared
 termination            no         no            no               yes
@@ -42,6 +43,7 @@ class Environment:
         name: Lower-case letters, digits and hyphens, starting with a letter; part of every stack's name.
         operations: How patterns are run here.
         alarm_actions: Whether alarms notify the topics of their tier. Default on.
+        dashboards: Whether the stack of a pattern has a dashboard of its alarms. Default on.
         termination_protection: Whether CloudFormation refuses to delete the stacks. Default on.
         account: The AWS account, 12 digits. ``None`` (the default) leaves the stacks environment-agnostic.
         region: The AWS region, such as ``eu-central-1``. ``None`` (the default) leaves the stacks environment-agnostic.
@@ -53,6 +55,7 @@ class Environment:
     name: str
     operations: Operations = dataclasses.field(default_factory=Operations)
     alarm_actions: bool = True
+    dashboards: bool = True
     termination_protection: bool = True
     account: str | None = None
     region: str | None = None
@@ -110,6 +113,7 @@ LOCAL = Environment(
         handler_platform="host",
     ),
     alarm_actions=False,
+    dashboards=False,
     termination_protection=False,
 )
 
@@ -126,6 +130,7 @@ DEV = Environment(
         database=SMALLEST_DATABASE,
     ),
     alarm_actions=False,
+    dashboards=False,
     termination_protection=False,
 )
 

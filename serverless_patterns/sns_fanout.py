@@ -389,6 +389,8 @@ def _add_alarms(alarms: AlarmSet, subscriber: Subscriber, action: Prepared | Non
         alarms.add_worker(name, function, timeout=subscriber.timeout)
     if subscriber.work is not None and function is not None:
         alarms.add_queue(name, subscriber.work, function)
+        if action is not None and action.handler.with_dependency_layer:
+            alarms.add_unexpected_errors(function, name)
     elif subscriber.dead_letter_queue is not None and function is not None:
         alarms.add_asynchronous(name, function, subscriber.dead_letter_queue)
     if action is not None and action.table is not None:

@@ -12,10 +12,11 @@ from serverless_patterns._blocks.checks import check, check_type
 from serverless_patterns.catalog import Pattern
 from serverless_patterns.environments import Environment
 from serverless_patterns.operations import Operations
+from serverless_patterns.stacks.dashboard import define_dashboard
 
 
 class PatternStack(Stack):
-    """A stack with one pattern: its tags, alarms and outputs, and what the environment says about it.
+    """A stack with one pattern: its tags, alarms, dashboard and outputs, and what the environment says about it.
 
     Example::
 
@@ -28,6 +29,8 @@ class PatternStack(Stack):
         define: Defines the pattern in this stack.
         alerts: The topics that alarms notify. Default: none.
         service: The tag ``Service``: which product this belongs to.
+        dashboard: Whether there is a dashboard of the alarms; 3 USD a month each beyond an account's first three
+            (https://aws.amazon.com/cloudwatch/pricing/). Default: as the environment says.
         tags: Your tags, beside Service, Environment, Pattern and ManagedBy.
     """
 
@@ -41,10 +44,12 @@ class PatternStack(Stack):
         define: Callable[[Construct, Operations], Pattern],
         alerts: Alerts | None = None,
         service: str = "serverless-patterns",
+        dashboard: bool | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         check_type("environment", environment, Environment, "an Environment, such as DEV or environment_named('dev')")
         check_type("alerts", alerts, Alerts, "Alerts(...), such as those of AlertStack(...).alerts", optional=True)
+        check_type("dashboard", dashboard, bool, "True or False", optional=True)
         super().__init__(
             scope,
             construct_id,
@@ -55,6 +60,8 @@ class PatternStack(Stack):
         self.pattern = define(self, environment.operations)
         check(hasattr(self.pattern, "add_alarms"), f"define must return the pattern that it defines, got {self.pattern!r}")
         self.alarms = self.pattern.add_alarms(alerts if alerts and environment.alarm_actions else Alerts())
+        if environment.dashboards if dashboard is None else dashboard:
+            define_dashboard(self, self.alarms)
         for name, value in self.pattern.outputs.items():
             CfnOutput(self, name, value=value)
         own = {"Service": service, "Environment": environment.name, "Pattern": pattern, "ManagedBy": "cdk"}

@@ -681,6 +681,7 @@ def test_each_subscriber_with_a_queue_has_its_alarms(stack):
         "OneTableSystemErrors": ("critical", "transactwriteitems", {}, 1, AT),
         "OneTableThrottles": ("critical", "transactwriteitems", {}, 1, AT),
         "OneThrottles": ("warning", "Throttles", function, 1, AT),
+        "OneUnexpectedErrors": ("critical", "UnexpectedErrors", function, 1, AT),
         "TopicNotificationsFailed": ("critical", "NumberOfNotificationsFailed", topic, 1, AT),
         "TopicNotificationsLost": ("critical", "NumberOfNotificationsFailedToRedriveToDlq", topic, 1, AT),
     }

@@ -15,11 +15,12 @@ from botocore.httpsession import URLLib3Session
 
 from serverless_patterns.local import venvs
 from serverless_patterns.local.account import Account, Stack
+from serverless_patterns.local.corrections import metric_math
 from serverless_patterns.local.processes import wait_until
 from tests.local.conftest import ROOT, Deploy
 
 CORRECTIONS = ROOT / "serverless_patterns" / "local" / "corrections"
-HELPERS = {"__init__", "__main__", "data_api_values", "faults", "postgresql", "targets"}
+HELPERS = {"__init__", "__main__", "data_api_values", "faults", "metric_math", "postgresql", "targets"}
 NAMES = sorted(file.stem for file in CORRECTIONS.glob("*.py") if file.stem not in HELPERS)
 CHECK_AFTER_APPLY = """
 import importlib, json, os
@@ -503,6 +504,24 @@ def test_a_log_line_in_the_embedded_metric_format_makes_a_metric_for_each_set_of
         assert (point["Sum"], point["SampleCount"]) == (5, 2)
 
 
+def test_a_function_runs_as_often_at_a_time_as_its_template_says(account: Account, deploy: Deploy) -> None:
+    limited = function("import time\ndef handler(event, context):\n    time.sleep(event)")
+    limited["Properties"]["ReservedConcurrentExecutions"] = 1
+    name = deploy("reserved", template({"Function": limited})).outputs["Function"]
+    functions = account.client("lambda")
+    functions.invoke(FunctionName=name, InvocationType="Event", Payload=b"2")
+
+    def refused() -> bool:
+        try:
+            functions.invoke(FunctionName=name, Payload=b"0")
+        except functions.exceptions.TooManyRequestsException:
+            return True
+        return False
+
+    assert wait_until(refused, seconds=2)
+    assert wait_until(lambda: not refused(), seconds=10)
+
+
 def test_an_alarm_goes_off_for_the_messages_of_its_own_queue_and_no_other(account: Account, deploy: Deploy) -> None:
     metric = {"Namespace": "AWS/SQS", "MetricName": "ApproximateNumberOfMessagesVisible", "Statistic": "Maximum"}
     alarms = {
@@ -749,3 +768,52 @@ def test_a_correction_whose_fault_is_gone_says_so(verdicts: dict[str, str], name
 def test_a_correction_names_the_page_that_says_what_aws_does(name: str) -> None:
     text = Path(CORRECTIONS / f"{name}.py").read_text(encoding="utf-8")
     assert "https://docs.aws.amazon.com/" in text.split('"""')[1]
+
+
+@pytest.mark.parametrize(
+    ("expression", "values", "expected"),
+    [
+        ("100 * part / whole", {"part": 2, "whole": 100}, 2),
+        ("100 * part / whole", {"part": 2, "whole": None}, None),
+        ("100 * part / whole", {"part": None, "whole": 100}, 0),
+        ("100 * part / whole", {"part": None, "whole": None}, None),
+        ("one + other - third", {"one": 1, "other": None, "third": None}, 1),
+        ("FILL(one, 0) + 1", {"one": None}, 1),
+        ("FILL(one, 0)", {"one": 2}, 2),
+        ("IF(age > 5 AND FILL(good, 0) <= 0, 1, 0)", {"age": 6, "good": None}, 1),
+        ("IF(age > 5 AND FILL(good, 0) <= 0, 1, 0)", {"age": 6, "good": 1}, 0),
+        ("IF(age > 5 AND FILL(good, 0) <= 0, 1, 0)", {"age": None, "good": None}, None),
+        ("IF(age > 5 OR good == 1, 1, 0)", {"age": 1, "good": 1}, 1),
+    ],
+)
+def test_an_expression_takes_what_is_missing_for_nothing_unless_all_of_it_is(
+    expression: str, values: dict[str, float | None], expected: float | None
+) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html."""
+    assert metric_math.evaluate(expression, values) == expected
+
+
+def test_an_expression_that_is_not_known_is_refused_in_its_words() -> None:
+    with pytest.raises(ValueError, match=r"metric math is not known here: ANOMALY_DETECTION_BAND\(one\)"):
+        metric_math.evaluate("ANOMALY_DETECTION_BAND(one)", {"one": 1})
+
+
+def test_each_request_to_an_http_api_is_counted_once(account: Account, http: Stack) -> None:
+    dimensions = [{"Name": "ApiId", "Value": http.outputs["ApiId"]}, {"Name": "Stage", "Value": "$default"}]
+
+    def counted(metric: str) -> float:
+        now = time.time()
+        points = account.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/ApiGateway",
+            MetricName=metric,
+            Dimensions=dimensions,
+            StartTime=now - 600,
+            EndTime=now + 60,
+            Period=3600,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return float(sum(point["Sum"] for point in points))
+
+    before = counted("Count"), counted("4xx")
+    call(account, http, "GET", "/nothing")
+    assert (counted("Count"), counted("4xx")) == (before[0] + 1, before[1] + 1)

@@ -1,11 +1,12 @@
-"""When an alarm on one metric changes its state.
+"""When an alarm changes its state.
 
-AWS looks at the metric of the alarm's own dimensions once a minute, period by period: the alarm goes off when enough periods
-breach the threshold, and what a period without data means is the alarm's ``TreatMissingData``.
+AWS looks at the metrics of the alarm's own dimensions, alone or in an expression, once a minute, period by period: the alarm
+goes off when enough periods breach the threshold, and what a period without data means is its ``TreatMissingData``.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 
-The emulator looks only when somebody calls ``PutMetricData``, takes the metric of whatever dimensions, and leaves an alarm
-without data as it is. Corrected, it looks each second; periods end now, not at the full minute.
+The emulator looks only when somebody calls ``PutMetricData``, takes the metric of whatever dimensions, never looks at
+expressions, and leaves an alarm without data as it is. Corrected, it looks each second; periods end now, not at the full
+minute.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ministack.core import responses
 from ministack.services import cloudwatch
 
 from .faults import expect, repeatedly
+from .metric_math import Value, evaluate
 
 SECOND = 1.0
 COMPARISONS = {
@@ -54,13 +56,13 @@ def apply() -> None:
     """Look at the alarm's own metric, each second."""
     stock = cloudwatch._evaluate_alarm
 
-    def evaluate(alarm: Alarm) -> None:
-        if alarm.get("ComparisonOperator") not in COMPARISONS:
-            stock(alarm)
-        elif alarm.get("MetricName"):
+    def look(alarm: Alarm) -> None:
+        if alarm.get("ComparisonOperator") in COMPARISONS:
             _change(alarm, *_verdict(alarm))
+        else:
+            stock(alarm)
 
-    cloudwatch._evaluate_alarm = evaluate
+    cloudwatch._evaluate_alarm = look
     repeatedly(SECOND, _evaluate_all)
 
 
@@ -92,17 +94,30 @@ def _verdict(alarm: Alarm) -> tuple[str, str]:
     return ("ALARM" if bad >= needed else "OK"), why
 
 
-def _values(alarm: Alarm) -> list[float | None]:
-    """The statistic of each period, the latest first; ``None`` where there is no data."""
-    dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or []))
-    points = list(cloudwatch._metrics.get((alarm["Namespace"], alarm["MetricName"], dimensions)) or [])
-    period, now = int(alarm.get("Period") or 60), time.time()
-    statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
-    periods: list[list[Alarm]] = [[] for _ in range(int(alarm.get("EvaluationPeriods") or 1))]
+def _values(alarm: Alarm) -> list[Value]:
+    """The value of each period, the latest first; ``None`` where there is none."""
+    number = int(alarm.get("EvaluationPeriods") or 1)
+    if not alarm.get("Metrics"):
+        return _statistics(alarm, alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average", number)
+    of_metric = {
+        each["Id"]: _statistics({**each["MetricStat"]["Metric"], **each["MetricStat"]}, each["MetricStat"]["Stat"], number)
+        for each in alarm["Metrics"]
+        if each.get("MetricStat")
+    }
+    (asked,) = [each for each in alarm["Metrics"] if each.get("ReturnData", True)]
+    expression = asked.get("Expression") or asked["Id"]
+    return [evaluate(expression, {name: values[n] for name, values in of_metric.items()}) for n in range(number)]
+
+
+def _statistics(metric: Alarm, statistic: str, number: int) -> list[Value]:
+    dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(metric.get("Dimensions") or []))
+    points = list(cloudwatch._metrics.get((metric["Namespace"], metric["MetricName"], dimensions)) or [])
+    period, now = int(metric.get("Period") or 60), time.time()
+    periods: list[list[Alarm]] = [[] for _ in range(number)]
     for point in points:
-        number = int((now - point["Timestamp"]) // period)
-        if 0 <= number < len(periods):
-            periods[number].append(point)
+        ago = int((now - point["Timestamp"]) // period)
+        if 0 <= ago < number:
+            periods[ago].append(point)
     return [cloudwatch._stat_value(cloudwatch._calc_stats(each), statistic, each) if each else None for each in periods]
 
 

@@ -5,6 +5,8 @@ id; a throttled one it retries without counting. At the end it sends a record of
 for success or for failure.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+It counts events that it gives up, and records that do not arrive.
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 
 The emulator has no destinations for success, gives each attempt an id of its own, and its record lacks what identifies the
 attempt. Corrected, destinations are queues, topics and functions. AWS waits one minute, then two; here it is short.
@@ -25,6 +27,7 @@ from ministack.core import responses
 from ministack.services import lambda_svc, sns, sqs
 
 from .faults import expect
+from .targets import count
 
 MAX_RETRIES, MAX_AGE = 2, 21_600
 Result = dict[str, Any]
@@ -63,8 +66,10 @@ def _run(func: dict[str, Any], event: dict[str, Any], request_id: str) -> None:
         result, attempts, condition = _attempts(func, event, request_id, settings)
         destinations = settings.get("DestinationConfig") or {}
         chosen = destinations.get("OnSuccess" if condition == "Success" else "OnFailure") or {}
+        if condition != "Success":
+            count("AWS/Lambda", "AsyncEventsDropped", FunctionName=config["FunctionName"])
         if target := chosen.get("Destination"):
-            _send(target, _record(config, event, result, (request_id, attempts, condition)))
+            _send(config, target, _record(config, event, result, (request_id, attempts, condition)))
         if condition != "Success" and (dead_letters := (config.get("DeadLetterConfig") or {}).get("TargetArn")):
             lambda_svc._route_async_failure(dead_letters, config["FunctionName"], event, result)
 
@@ -114,7 +119,7 @@ def _record(config: Result, event: dict[str, Any], result: Result, outcome: tupl
     )
 
 
-def _send(target: str, record: str) -> None:
+def _send(config: Result, target: str, record: str) -> None:
     match target.split(":")[2]:
         case "sqs" if queue := sqs._queue_by_arn(target):
             sqs._act_send_message({"QueueUrl": queue["url"], "MessageBody": record}, queue["url"])
@@ -123,4 +128,5 @@ def _send(target: str, record: str) -> None:
         case "lambda" if (found := lambda_svc._get_func_record_for_ref(target))[1]:
             lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(*found[:2]), json.loads(record))
         case _:
+            count("AWS/Lambda", "DestinationDeliveryFailures", FunctionName=config["FunctionName"])
             log.warning("an asynchronous invocation has no destination %s: %s", target, record)

@@ -4,7 +4,7 @@ AWS takes ``Metrics`` (queries and expressions) in place of ``MetricName``.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-alarm.html
 
 The emulator refuses such an alarm and with it the stack. Corrected, it keeps the alarm and describes it with its
-``Metrics``, as ``PutMetricAlarm`` does; it never evaluates the expression, so the alarm stays ``INSUFFICIENT_DATA``.
+``Metrics``, as ``PutMetricAlarm`` does; ``alarm_evaluation`` looks at the expression.
 """
 
 from __future__ import annotations

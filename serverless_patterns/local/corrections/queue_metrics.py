@@ -68,7 +68,8 @@ def _measured(queue: dict[str, Any]) -> dict[str, tuple[float, str]]:
 def _record(name: str, value: float, unit: str, dimensions: dict[str, str]) -> None:
     points = cloudwatch._metric_bucket((NAMESPACE, name, cloudwatch._dims_key(dimensions)))
     now = time.time()
-    if not points or points[-1]["Timestamp"] // MINUTE != now // MINUTE:
+    own = points and "_stat" in points[-1]  # somebody else may put points of it too
+    if not own or points[-1]["Timestamp"] // MINUTE != now // MINUTE:
         known = {"SampleCount": 0, "Sum": 0.0, "Minimum": value, "Maximum": value}
         points.append({"Value": value, "Unit": unit, "Dimensions": dimensions, "_stat": known})
     point = points[-1]

@@ -3,6 +3,7 @@
 AWS sends an event that it cannot deliver to the dead-letter queue of the rule's target, with the reason in the message's
 attributes: at once when the target no longer exists, since to try again would not help.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+It counts both: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
 
 The emulator writes a line into its log. Corrected, this is so for targets that are queues, topics and functions; one that is
 there takes every event, so nothing is tried again.
@@ -17,7 +18,7 @@ from typing import Any
 from ministack.services import eventbridge
 
 from .faults import expect
-from .targets import bury, fault_of
+from .targets import bury, count, fault_of
 
 Part = dict[str, Any]
 
@@ -46,6 +47,8 @@ def apply() -> None:
             "TARGET_ARN": target["Arn"],
         }
         whole = (view or eventbridge._pattern_event_view(event)).event_with_detail()
-        bury(target, json.dumps(whole), said)
+        count("AWS/Events", "FailedInvocations", RuleName=rule["Name"])
+        if bury(target, json.dumps(whole), said):
+            count("AWS/Events", "InvocationsFailedToBeSentToDlq", RuleName=rule["Name"])
 
     eventbridge._invoke_target = invoke

@@ -6,6 +6,7 @@ policy says, and then sends the input to the target's dead-letter queue, with th
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
+It counts each: https://docs.aws.amazon.com/scheduler/latest/UserGuide/monitoring-cloudwatch.html
 
 The emulator reads them in UTC, and drops the zone and the dates of a template; it sends the input as it is, once, and looks
 every ten seconds. Corrected, it looks each second, and waits between attempts as briefly as between those of functions.
@@ -29,7 +30,7 @@ from ministack.core import responses
 from ministack.services import eventbridge, lambda_svc, scheduler
 
 from .faults import Properties, after, expect
-from .targets import bury, fault_of
+from .targets import bury, count, fault_of
 
 SECOND = 1
 SCHEDULE = "AWS::Scheduler::Schedule"
@@ -174,6 +175,7 @@ def _see_to(event: Event) -> None:
     gives_up = time.monotonic() + int(policy.get("MaximumEventAgeInSeconds", MAX_AGE))
     attempt, wait = 1, lambda_svc._LAMBDA_ASYNC_RETRY_BASE_SECONDS
     while fault := fault_of(target["Arn"]):
+        _count(event, "TargetErrorCount")
         late = time.monotonic() + wait > gives_up
         if late or attempt > retries:
             _bury(event, attempt, fault, "MaximumEventAgeInSeconds" if late else "MaximumRetryAttempts")
@@ -197,4 +199,10 @@ def _bury(event: Event, attempt: int, fault: tuple[str, str], exhausted: str) ->
         "SCHEDULE_ARN": event.schedule.get("Arn", ""),
         "TARGET_ARN": target["Arn"],
     }
-    bury(target, event.input(attempt), said)
+    _count(event, "InvocationDroppedCount")
+    if bury(target, event.input(attempt), said):
+        _count(event, "InvocationsFailedToBeSentToDeadLetterCount")
+
+
+def _count(event: Event, metric: str) -> None:
+    count("AWS/Scheduler", metric, ScheduleGroup=event.schedule.get("GroupName") or "default")

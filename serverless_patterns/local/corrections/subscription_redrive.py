@@ -4,6 +4,7 @@ AWS puts a message into it that a subscription's endpoint could not be given: at
 retries when an HTTP endpoint answers 429 or 5xx, or nothing.
 https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
 https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+It counts both: https://docs.aws.amazon.com/sns/latest/dg/sns-monitoring-using-cloudwatch.html
 
 The emulator keeps the subscription's ``RedrivePolicy`` and drops the message. AWS retries HTTP for up to an hour; here it is
 a second.
@@ -19,6 +20,7 @@ from typing import Any
 from ministack.services import lambda_svc, sns, sqs
 
 from .faults import expect, provision, remove
+from .targets import count
 
 QUEUE, TOPIC, SUBSCRIPTION = "AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::SNS::Subscription"
 GONE = "arn:aws:sqs:us-east-1:000000000000:gone"
@@ -51,10 +53,7 @@ def _redrive_queues() -> None:
     stock = sns._deliver_to_sqs
 
     def deliver(endpoint: str, *content: object, topic_arn: str = "", **named: object) -> None:
-        taken = sqs._queue_by_arn(endpoint) and sqs.queue_policy_allows(
-            endpoint, "sns.amazonaws.com", topic_arn, _owner(topic_arn)
-        )
-        target = endpoint if taken else _dead_letters(topic_arn, endpoint)
+        target = endpoint if _takes(endpoint, topic_arn) else _dead_letters(topic_arn, endpoint)
         stock(target or endpoint, *content, topic_arn=topic_arn, **named)
 
     sns._deliver_to_sqs = deliver
@@ -95,8 +94,21 @@ def _redrive(topic_arn: str, endpoint: str, envelope: str) -> None:
         sns._deliver_to_sqs(target, envelope, raw=False, raw_message=envelope, topic_arn=topic_arn)
 
 
+def _takes(queue: str, topic_arn: str) -> bool:
+    return bool(sqs._queue_by_arn(queue) and sqs.queue_policy_allows(queue, "sns.amazonaws.com", topic_arn, _owner(topic_arn)))
+
+
 def _dead_letters(topic_arn: str, endpoint: str) -> str | None:
-    """The dead-letter queue of the subscription of an endpoint: a topic has one at most for each endpoint."""
+    """Count a failure, and give the dead-letter queue of the endpoint's subscription: a topic has one at most for each."""
+    topic_name = topic_arn.rpartition(":")[2]
+    count("AWS/SNS", "NumberOfNotificationsFailed", TopicName=topic_name)
+    found = _redrive_target(topic_arn, endpoint)
+    if found and not _takes(found, topic_arn):
+        count("AWS/SNS", "NumberOfNotificationsFailedToRedriveToDlq", TopicName=topic_name)
+    return found
+
+
+def _redrive_target(topic_arn: str, endpoint: str) -> str | None:
     topic = sns._topic_by_arn_any_scope(topic_arn) or {"subscriptions": []}
     found: list[dict[str, Any]] = [each for each in topic["subscriptions"] if each["endpoint"] == endpoint]
     policies = [json.loads(each["attributes"].get("RedrivePolicy") or "{}") for each in found]

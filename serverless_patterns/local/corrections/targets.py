@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ministack.core.arn import ArnParseError, parse_arn
-from ministack.services import lambda_svc, sns, sqs
+from ministack.services import cloudwatch, lambda_svc, sns, sqs
 
 
 def fault_of(arn: str) -> tuple[str, str] | None:
@@ -25,10 +25,17 @@ def fault_of(arn: str) -> tuple[str, str] | None:
     return None
 
 
-def bury(target: Mapping[str, Any], body: str, said: Mapping[str, str]) -> None:
-    """Send what a target did not take to its dead-letter queue, if it has one, with what is said of it."""
+def bury(target: Mapping[str, Any], body: str, said: Mapping[str, str]) -> bool:
+    """Send what a target did not take to its dead-letter queue, if it has one, with what is said of it: whether it is lost."""
     arn = (target.get("DeadLetterConfig") or {}).get("Arn")
-    if arn and (queue := sqs._queue_by_arn(arn)):
+    queue = sqs._queue_by_arn(arn) if arn else None
+    if queue:
         attributes = {name: {"DataType": "String", "StringValue": value} for name, value in said.items()}
         message = {"QueueUrl": queue["url"], "MessageBody": body, "MessageAttributes": attributes}
         sqs._act_send_message(message, queue["url"])
+    return bool(arn and not queue)
+
+
+def count(namespace: str, metric: str, **dimensions: str) -> None:
+    """Add one to a metric."""
+    cloudwatch.record_metric(namespace, metric, 1, "Count", dimensions)
