@@ -5,7 +5,6 @@ They need ``dynamodb:UpdateItem`` and no more: an update whose condition is brok
 
 import math
 import re
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from scheduled_report.days import Order
-from scheduled_report.models import Files, Run, State
+from scheduled_report.models import Claimant, Files, Run, State
 from shared.aws import CLIENT_CONFIG
 from shared.dynamodb import attributes_of, values_of
-from shared.errors import ConflictError
+from shared.errors import ConflictError, InvalidError
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-_NAMES = {"#state": "state", "#keys": "keys", "#rows": "rows", "#bytes": "bytes", "#until": "until"}
+_NAMES = {"#state": "state", "#keys": "keys", "#rows": "rows", "#bytes": "bytes", "#until": "until", "#owner": "owner"}
 _STATES = {f":{state.lower()}": str(state) for state in State}
 
 #: A run that Lambda cut off stays RUNNING. It is dead for sure when its time is over and the clocks may differ by this.
@@ -30,6 +29,11 @@ _SKEW_SECONDS = 5
 
 _RUNNING = "Another run makes the report of this day. It is tried again."
 _OVERTAKEN = "Another run has taken over the report of this day."
+_ANOTHERS = (
+    "The report of this name and day is that of the function {}: two reports of one name share the table of the runs. Give one "
+    'of them another name, or a table of its own. If this function has replaced that one, ask with "again": true.'
+)
+_IS_OURS = "(attribute_not_exists(#owner) OR #owner = :owner)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +63,27 @@ class RunsTable:
         self._table = table_name
         self._clock = clock
 
-    def claim(self, report: str, order: Order, request: str, seconds: float) -> Run:
+    def claim(self, report: str, order: Order, claimant: Claimant, seconds: float) -> Run:
         """Take the report of a day up. A run that comes back as DONE was so before, and nothing is left to do.
 
         Args:
             report: The report.
             order: The day, and whether the report is made although it is there.
-            request: The invocation; Lambda's own retries have the same one, and do not make a report again for it.
+            claimant: Who makes it. Lambda's own retries take up what was cut off in its middle, and do not make a report again
+                that is done.
             seconds: How long the invocation has left.
 
         Raises:
             ConflictError: Another run is at it.
+            InvalidError: It is the report of another function.
         """
         run_id = f"{report}#{order.day.date.isoformat()}"
-        claimed = self._claimed(request, seconds)
+        claimed = self._claimed(claimant, seconds)
         change = self._take_up(run_id, report, order, claimed)
-        if not change.made and order.again and change.run and change.run.state is State.DONE:
+        if not change.made and order.again and change.run and change.run.state is not State.RUNNING:
             change = self._take_up_again(run_id, claimed)
+        if change.run and not change.made and change.run.owner not in {"", claimant.function}:
+            raise InvalidError(_ANOTHERS.format(change.run.owner))
         if change.run is None or not (change.made or change.run.state is State.DONE):
             raise ConflictError(_RUNNING)
         return change.run
@@ -108,8 +116,9 @@ class RunsTable:
         return self._update(
             run_id,
             "SET #state = :running, attempts = if_not_exists(attempts, :none) + :one, started_at = :now, #until = :until, "
-            "request_id = :request, claim = :claim, report = :report, report_date = :date",
-            "attribute_not_exists(id) OR #state = :failed OR (#state = :running AND (#until < :moment OR claim = :claim))",
+            "request_id = :request, #owner = :owner, report = :report, report_date = :date",
+            f"attribute_not_exists(id) OR ({_IS_OURS} AND (#state = :failed "
+            "OR (#state = :running AND (#until < :moment OR request_id = :request))))",
             {
                 ":none": 0,
                 ":moment": math.floor(self._clock().timestamp()),
@@ -123,15 +132,19 @@ class RunsTable:
         return self._update(
             run_id,
             "SET #state = :running, attempts = attempts + :one, started_at = :now, #until = :until, request_id = :request, "
-            "claim = :claim REMOVE published_at, mailed_at",
-            "(#state = :done AND request_id <> :request) OR (#state = :running AND claim = :claim)",
+            "#owner = :owner REMOVE published_at, mailed_at",
+            "(#state <> :running OR request_id = :request) AND (#state = :running OR request_id <> :request)",
             claimed,
         )
 
-    def _claimed(self, request: str, seconds: float) -> dict[str, object]:
-        """What a claim writes; its own name, for the SDK may repeat the update if the answer to it gets lost."""
+    def _claimed(self, claimant: Claimant, seconds: float) -> dict[str, object]:
+        """What a claim writes: until when nobody else has the run, and whose it is.
+
+        The same request comes again when the SDK repeats an update whose answer got lost, or when Lambda tries an invocation
+        again that was cut off in its middle: nobody is at the run any more, and waiting would use up the tries that are left.
+        """
         until = math.ceil(self._clock().timestamp() + seconds) + _SKEW_SECONDS
-        return {":one": 1, ":now": self._now(), ":until": until, ":request": request, ":claim": str(uuid.uuid4())}
+        return {":one": 1, ":now": self._now(), ":until": until, ":request": claimant.request, ":owner": claimant.function}
 
     def _owned(self, run: Run, expression: str, values: Mapping[str, object]) -> Run:
         condition = "#state = :running AND attempts = :attempts"

@@ -45,7 +45,11 @@ class Reports:
         """
         event = {"date": day.isoformat(), **({"again": True} if again else {})}
         client = self._account.client("lambda", patience=PATIENCE)
-        answer = client.invoke(FunctionName=self._stack.outputs["FunctionName"], Payload=json.dumps(event).encode())
+        try:
+            answer = client.invoke(FunctionName=self._stack.outputs["FunctionName"], Payload=json.dumps(event).encode())
+        except client.exceptions.TooManyRequestsException:
+            msg = f"the report of {day} was not begun: another one is being made, and there is one at a time; try again later"
+            raise LocalRunError(msg) from None
         found: dict[str, Any] = json.loads(answer["Payload"].read())
         if "FunctionError" in answer:
             msg = f"the report of {day} failed: {found.get('errorMessage', found)}"

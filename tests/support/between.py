@@ -82,7 +82,7 @@ class Between:
 
     @contextmanager
     def held(self, wanted, *, lost=False):
-        """The first call that is wanted waits until this ends, and is then passed on, or lost; the event is set when it waits."""
+        """The first call that is wanted waits until this ends, and is then passed on, or lost; the event says that it waits."""
         waits, goes_on = threading.Event(), threading.Event()
 
         def rule(call):
@@ -113,7 +113,7 @@ class Between:
 
 
 #: Headers of a connection and no other.
-_OWN = {"host", "connection", "expect", "transfer-encoding", "content-length", "keep-alive", "date", "server"}
+_OWN = {"connection", "expect", "transfer-encoding", "content-length", "keep-alive", "date", "server"}
 
 
 def _handler(between):
