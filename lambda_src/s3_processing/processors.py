@@ -1,10 +1,9 @@
 """The user's processor, by its name."""
 
-import importlib
 from typing import cast
 
 from s3_processing.api import Processor
-from shared.settings import SettingsError
+from shared.user_code import function_named
 
 
 def processor_named(name: str) -> Processor | None:
@@ -13,15 +12,4 @@ def processor_named(name: str) -> Processor | None:
     Raises:
         SettingsError: It cannot be imported, or is no function.
     """
-    if not name:
-        return None
-    module, _, function = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        msg = f"PROCESSOR must be module:function, importable from the root of the code, got {name!r}: {error}"
-        raise SettingsError(msg) from error
-    if not callable(found):
-        msg = f"PROCESSOR must name a function, got {name!r}"
-        raise SettingsError(msg)
-    return cast("Processor", found)
+    return cast("Processor | None", function_named(name, "PROCESSOR"))

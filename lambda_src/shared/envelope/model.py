@@ -1,34 +1,17 @@
-"""The envelope of an event: what happened, to what, when and because of what, in a form that outlives its readers."""
+"""The envelope, and its form on a topic."""
 
 from dataclasses import dataclass, fields
 from typing import Any
 
 from shared import strict_json
+from shared.envelope.forms import VERSIONS, Form
 from shared.errors import InvalidError
-from shared.schema import Schema
 from shared.strict_json import Json
 
-#: The version that is written, and the only one that is read. A field that is added does not raise it: readers pass over what
-#: they do not know. It is raised when a field is taken away or means something else.
-VERSION = 1
+#: The version that is written.
+VERSION = VERSIONS[-1]
 
-_TEXT = {"type": "string", "minLength": 1, "maxLength": 512}
-_SCHEMA = Schema(
-    {
-        "type": "object",
-        "properties": {
-            "id": _TEXT,
-            "type": _TEXT,
-            "version": {"type": "integer", "minimum": 1},
-            "time": {"type": "string", "format": "date-time"},
-            "correlation_id": _TEXT,
-            "causation_id": _TEXT,
-            "source": _TEXT,
-            "data": {"type": "object"},
-        },
-        "required": ["id", "type", "version", "time", "correlation_id", "causation_id", "source", "data"],
-    }
-)
+_FORM = Form("envelope", "envelope")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +53,9 @@ class Envelope:
         if not isinstance(document, dict):
             msg = "The event is no envelope: it is no JSON object."
             raise InvalidError(msg)
-        if faults := list(_SCHEMA.faults(document)):
-            msg = "The event is no envelope: errors has the fields."
-            raise InvalidError(msg, faults=faults)
-        if document["version"] != VERSION:
-            msg = f"The event's envelope has version {document['version']}; only version {VERSION} is read here."
-            raise InvalidError(msg)
+        _FORM.check(document, document.get("version"))
         known: dict[str, Any] = {field.name: document[field.name] for field in fields(cls)}
-        return cls(**(known | {"version": VERSION}))
+        return cls(**(known | {"version": int(known["version"])}))
 
     @property
     def message_attributes(self) -> dict[str, Any]:
