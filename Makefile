@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format lock wheel bench snapshots clean
+.PHONY: help install demo test check prove scan format lock wheel bench snapshots clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  %-16s %s\n' "$$verb" "$$text"; done
@@ -26,6 +26,12 @@ check: install ## Lint, types, and whether the locks are fresh
 	@ruff format --check --quiet .
 	@mypy
 	@python tools/locks.py --check
+
+prove: install ## Print the proof of each pattern: permissions, mutants, alarms, findings, traps
+	@python tools/prove.py
+
+scan: install ## Print what the scanners find, and keep it in docs/security.md
+	@python tools/scan.py --write
 
 format: install ## Format the code and mend what can be mended
 	@ruff check --fix .

@@ -1,6 +1,5 @@
 """What holds for every pattern of the catalogue, in every environment."""
 
-import importlib
 import json
 import re
 from pathlib import Path
@@ -13,17 +12,14 @@ import app as repository_app
 from serverless_patterns import DEV, ENVIRONMENTS, LOCAL, PROD, STAGING, Alerts, Operations
 from serverless_patterns.catalog import CATALOG, pattern_named
 from serverless_patterns.errors import PatternError
-from serverless_patterns.guard.stateful import is_stateful
 from serverless_patterns.stacks import AlertStack, PatternStack
-from tests.support.contracts import contract
+from tests.proofs.checks import access, alarms, data, deliveries, functions
+from tests.support.contracts import kept_in_prod
 from tests.support.synthesis import new_app, resources, synthesise, template_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PATTERNS = pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
 EVERYWHERE = pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
-#: Actions for which AWS has no resource to name.
-#: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
-WITHOUT_RESOURCE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 
 
 @pytest.fixture
@@ -67,81 +63,34 @@ def test_an_unknown_pattern_names_the_known_ones_and_the_closest():
 @EVERYWHERE
 @PATTERNS
 def test_every_handler_reads_its_settings_from_the_templates_variables(template, entry):
-    for function in resources(template, "AWS::Lambda::Function").values():
-        module = importlib.import_module(function["Properties"]["Handler"].rpartition(".")[0])
-        (settings,) = {value for name, value in vars(module).items() if name.endswith("Settings") and isinstance(value, type)}
-        assert settings.from_environment(_resolved(function["Properties"]["Environment"]["Variables"]))
-
-
-def _resolved(variables: dict) -> dict[str, str]:
-    return {name: value if isinstance(value, str) else f"resolved-{name.lower()}" for name, value in variables.items()}
+    assert functions.unreadable_settings(template) == []
 
 
 @EVERYWHERE
 @PATTERNS
 def test_every_function_has_the_runtime_logs_and_limits_of_the_library(template, environment):
-    functions = resources(template, "AWS::Lambda::Function")
-    assert functions
-    for function in functions.values():
-        properties = function["Properties"]
-        assert properties["Runtime"] == "python3.14"
-        assert properties["Architectures"] == ["arm64"]
-        assert properties["TracingConfig"] == {"Mode": "Active"}
-        assert properties["LoggingConfig"]["LogFormat"] == "JSON"
-        assert properties["LoggingConfig"]["LogGroup"]["Ref"] in resources(template, "AWS::Logs::LogGroup")
-        assert properties["Timeout"] > 3
-        assert properties["Description"]
+    assert resources(template, "AWS::Lambda::Function")
+    assert functions.unlike_the_library(template) == []
 
 
 @EVERYWHERE
 @PATTERNS
 def test_every_function_has_a_role_of_its_own(template):
-    roles = [
-        function["Properties"]["Role"]["Fn::GetAtt"][0] for function in resources(template, "AWS::Lambda::Function").values()
-    ]
-    assert len(roles) == len(set(roles))
-    assert not [role for role in resources(template, "AWS::IAM::Role").values() if "ManagedPolicyArns" in role["Properties"]]
+    assert access.shared_roles(template) == []
+    assert access.managed_policies(template) == []
 
 
 @EVERYWHERE
 @PATTERNS
 def test_every_statement_names_exact_actions_on_exact_resources(template):
-    for policy in resources(template, "AWS::IAM::Policy").values():
-        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
-            actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
-            assert not [action for action in actions if "*" in action]
-            if not set(actions) <= WITHOUT_RESOURCE:
-                assert '"*"' not in json.dumps(statement["Resource"])
+    assert access.wide_statements(template) == []
 
 
 @EVERYWHERE
 @PATTERNS
 def test_only_a_function_that_sends_to_the_queue_that_it_consumes_is_allowed_to_loop(template):
     """Lambda stops what looks like a loop: for this one, that would drop messages; for all others it is a safeguard."""
-    functions = resources(template, "AWS::Lambda::Function")
-    allowed = {name for name, each in functions.items() if each["Properties"].get("RecursiveLoop") == "Allow"}
-    assert allowed == {name for name in functions if sources(template, name) & destinations(template, name)}
-    assert {each["Properties"].get("RecursiveLoop") for each in functions.values()} <= {"Allow", None}
-
-
-def sources(template, function):
-    """The queues that a function consumes."""
-    mappings = [each["Properties"] for each in resources(template, "AWS::Lambda::EventSourceMapping").values()]
-    return {each["EventSourceArn"]["Fn::GetAtt"][0] for each in mappings if each["FunctionName"] == {"Ref": function}}
-
-
-def destinations(template, function):
-    """The queues that a function may send to."""
-    role = template["Resources"][function]["Properties"]["Role"]["Fn::GetAtt"][0]
-    policies = [each["Properties"] for each in resources(template, "AWS::IAM::Policy").values()]
-    statements = [
-        statement
-        for policy in policies
-        if {"Ref": role} in policy["Roles"]
-        for statement in policy["PolicyDocument"]["Statement"]
-        if "sqs:SendMessage" in statement["Action"]
-    ]
-    return set(re.findall(r'"Fn::GetAtt": \["(\w+)"', json.dumps([statement["Resource"] for statement in statements])))
+    assert deliveries.wrongly_looped(template) == []
 
 
 # --- what an environment decides
@@ -151,25 +100,21 @@ def destinations(template, function):
 @PATTERNS
 def test_log_groups_keep_events_as_long_as_the_environment_says(template, environment):
     days = {LOCAL: 1, DEV: 7, STAGING: 30, PROD: 365}[environment]
-    groups = resources(template, "AWS::Logs::LogGroup")
-    assert {group["Properties"]["RetentionInDays"] for group in groups.values()} == {days}
+    assert resources(template, "AWS::Logs::LogGroup")
+    assert functions.logs_kept_otherwise(template, days) == []
 
 
 @EVERYWHERE
 @PATTERNS
 def test_data_is_kept_in_prod_and_goes_with_the_stack_elsewhere(template, environment, entry):
-    retained = {
-        name for name, found in template["Resources"].items() if is_stateful(found) and found.get("DeletionPolicy") == "Retain"
-    }
-    kept = kept_in_prod(entry)
-    assert retained == (kept if environment is PROD else set())
+    assert data.kept_otherwise(template, kept_in_prod(entry.name) if environment is PROD else set()) == []
 
 
 @EVERYWHERE
 @PATTERNS
 def test_tables_that_are_kept_are_backed_up_as_the_environment_says_and_others_never(template, environment, entry):
     days = {LOCAL: None, DEV: None, STAGING: 7, PROD: 35}[environment]
-    kept = kept_in_prod(entry)
+    kept = kept_in_prod(entry.name)
     for name, table in resources(template, "AWS::DynamoDB::GlobalTable").items():
         (replica,) = table["Properties"]["Replicas"]
         recovery = replica["PointInTimeRecoverySpecification"]
@@ -181,14 +126,7 @@ def test_tables_that_are_kept_are_backed_up_as_the_environment_says_and_others_n
 @EVERYWHERE
 @PATTERNS
 def test_nothing_has_a_physical_name(template):
-    names = ("TableName", "FunctionName", "RoleName", "QueueName", "TopicName", "BucketName", "LogGroupName", "AlarmName")
-    literal = [
-        (key, name)
-        for key, resource in template["Resources"].items()
-        for name in names
-        if isinstance(resource.get("Properties", {}).get(name), str)
-    ]
-    assert literal == []
+    assert data.needless_names(template) == []
 
 
 # --- what a stack adds
@@ -264,6 +202,7 @@ def test_stacks_go_to_the_account_and_region_of_their_environment():
         "prod-sqs-pipeline": "aws://123456789012/eu-central-1",
         "prod-sns-fanout": "aws://123456789012/eu-central-1",
         "prod-s3-processing": "aws://123456789012/eu-central-1",
+        "prod-scheduled-report": "aws://123456789012/eu-central-1",
     }
     assert all(stack.termination_protection for stack in stacks)
 
@@ -272,7 +211,7 @@ def test_the_app_is_that_of_dev_unless_told():
     app = new_app()
     repository_app.define(app)
     found = [child.node.id for child in app.node.children if isinstance(child, cdk.Stack)]
-    assert found == ["dev-api-crud", "dev-sqs-pipeline", "dev-sns-fanout", "dev-s3-processing"]
+    assert found == ["dev-api-crud", "dev-sqs-pipeline", "dev-sns-fanout", "dev-s3-processing", "dev-scheduled-report"]
 
 
 def test_a_users_tags_are_added():
@@ -296,37 +235,22 @@ def test_a_users_tags_are_added():
 @EVERYWHERE
 @PATTERNS
 def test_alarms_notify_the_topic_of_their_tier_where_the_environment_wants_it(template, environment):
-    alarms = resources(template, "AWS::CloudWatch::Alarm")
-    assert alarms
-    for alarm in alarms.values():
-        actions = json.dumps(alarm["Properties"].get("AlarmActions", []))
-        description = json.dumps(alarm["Properties"]["AlarmDescription"])
-        tier = re.search(r"\[(critical|warning|info)\]", description)[1]
-        assert "First: " in description
-        assert (tier.capitalize() in actions) is environment.alarm_actions
+    assert resources(template, "AWS::CloudWatch::Alarm")
+    assert alarms.badly_told(template, environment) == []
 
 
 @EVERYWHERE
 @PATTERNS
 def test_every_alarm_watches_a_resource_of_its_own_template(template):
-    for name, alarm in resources(template, "AWS::CloudWatch::Alarm").items():
-        dimensions = json.dumps(alarm["Properties"].get("Dimensions") or alarm["Properties"]["Metrics"])
-        watched = re.findall(r'\{"(?:Ref": |Fn::GetAtt": \[)"(\w+)"', dimensions)
-        assert watched, name
-        assert set(watched) <= set(template["Resources"]), name
+    assert alarms.watching_nothing(template) == []
 
 
 def test_alarm_topics_are_encrypted_with_a_key_that_cloudwatch_may_use():
     stack = AlertStack(new_app(), "Alerts", environment=PROD)
     template = template_of(stack)
-    (key,) = resources(template, "AWS::KMS::Key").values()
-    (statement,) = [s for s in key["Properties"]["KeyPolicy"]["Statement"] if "Service" in s["Principal"]]
-    assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-    assert statement["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
-    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    topics = resources(template, "AWS::SNS::Topic")
-    assert len(topics) == 3
-    assert all("KmsMasterKeyId" in topic["Properties"] for topic in topics.values())
+    assert len(resources(template, "AWS::KMS::Key")) == 1
+    assert alarms.unheard_topics(template) == []
+    assert len(resources(template, "AWS::SNS::Topic")) == 3
 
 
 def test_alarm_topics_let_cloudwatch_publish_and_refuse_plain_http():
@@ -337,26 +261,18 @@ def test_alarm_topics_let_cloudwatch_publish_and_refuse_plain_http():
         assert effects["Deny"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-# --- contracts over time
-
-
-def kept_in_prod(entry):
-    """The resources whose data outlives their stack: this version promises that."""
-    frozen = contract()
-    assert entry.name in frozen, f"run `make snapshots`: it adds those of {entry.name} to the contract"
-    resources = frozen[entry.name]["Resources"]
-    return {name for name, found in resources.items() if is_stateful(found) and found["DeletionPolicy"] == "Retain"}
+# --- one synthesis and another
 
 
 @PATTERNS
 def test_two_instances_live_in_one_stack_and_in_a_stage(entry):
-    def functions(instances: int) -> int:
+    def count(instances: int) -> int:
         stack = cdk.Stack(cdk.Stage(new_app(), "Stage"), "Stack")
         for number in range(instances):
             entry.define(Construct(stack, f"Instance{number}"), Operations()).add_alarms(Alerts())
         return len(resources(template_of(stack), "AWS::Lambda::Function"))
 
-    assert functions(2) == 2 * functions(1) > 0
+    assert count(2) == 2 * count(1) > 0
 
 
 @EVERYWHERE

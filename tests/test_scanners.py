@@ -11,6 +11,8 @@ import pytest
 from serverless_patterns import ENVIRONMENTS
 from serverless_patterns._blocks.network import INTERFACE_ACTIONS
 from tests.proofs.checks.scanners import ALL_MUST_BE_ZERO, is_of, must_not_be, without_reason
+from tests.proofs.table import ZERO, of_findings
+from tests.proofs.traps.every_trap import SCANNED, outcomes, to_be_scanned
 from tests.support.reasons import REASONS
 from tests.support.synthesis import resources
 from tools import scan
@@ -32,13 +34,13 @@ def scanned():
 
 @pytest.fixture(scope="session")
 def everything(scanned):
-    """All findings, those of the faulty template too: one run of each scanner."""
-    return scan.scan({**scanned, "faulty": FAULTY})
+    """All findings, those of templates with mistakes too: one run of each scanner."""
+    return scan.scan({**scanned, **to_be_scanned(), "faulty": FAULTY})
 
 
 @pytest.fixture(scope="session")
-def findings(everything):
-    return [finding for finding in everything if finding.template != "faulty"]
+def findings(everything, scanned):
+    return [finding for finding in everything if finding.template in scanned]
 
 
 @pytest.fixture
@@ -70,6 +72,19 @@ def test_a_scanner_would_see_what_must_not_be_there(everything, rule):
 
 def test_what_must_not_be_there_is_not_there_whatever_the_reason(findings):
     assert must_not_be(findings) == []
+
+
+@pytest.mark.parametrize("trap", SCANNED, ids=lambda trap: trap.mistake)
+def test_a_mistake_is_caught_by_its_scanner(trap, everything):
+    (outcome,) = outcomes([trap], everything)
+    assert outcome.found_without == ()
+    assert outcome.found
+
+
+def test_the_table_of_make_prove_has_zero_findings_without_a_reason(findings):
+    table = of_findings(findings)
+    assert table.faults == []
+    assert [name for name in ZERO if table.total[name]] == []
 
 
 def test_each_scanner_and_each_pack_has_looked(everything):

@@ -72,7 +72,12 @@ def templates() -> dict[str, Template]:
     synthesis: Any = importlib.import_module("tests.support.synthesis")
     variants: Any = importlib.import_module("tests.support.variants")
     deployed = {name: template for stacks in synthesis.synthesise().values() for name, template in stacks.items()}
-    return deployed | {name.replace("_", "-"): template for name, template in variants.variants().items()}
+    return deployed | {scanned_name(name): template for name, template in variants.variants().items()}
+
+
+def scanned_name(template: str) -> str:
+    """The name of a template among what is scanned: that of a stack has no underscores."""
+    return template.replace("_", "-")
 
 
 def scan(found: Mapping[str, Template]) -> list[Finding]:
