@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from serverless_patterns.guard.assemblies import Stack, read_pair
+from serverless_patterns.guard.backups import find_ended_backups
+from serverless_patterns.guard.emptying import find_emptied
 from serverless_patterns.guard.findings import Finding
+from serverless_patterns.guard.generated import find_overwritten
 from serverless_patterns.guard.indexes import find_index_changes
-from serverless_patterns.guard.protections import find_less_protected
+from serverless_patterns.guard.less_protected import find_less_protected
+from serverless_patterns.guard.lifecycles import find_kept_shorter
 from serverless_patterns.guard.removals import find_removed, find_unconditioned
 from serverless_patterns.guard.replacements import find_replaced
-from serverless_patterns.guard.stateful import is_stateful
+from serverless_patterns.guard.replicas import find_removed_replicas
+from serverless_patterns.guard.stateful import is_kept_unknown, is_stateful
+
+FINDERS = (
+    find_replaced,
+    find_unconditioned,
+    find_removed_replicas,
+    find_emptied,
+    find_overwritten,
+    find_index_changes,
+    find_less_protected,
+    find_kept_shorter,
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +42,7 @@ class Comparison:
         stacks: How many stacks of the old side were compared.
         resources: How many of their resources hold data.
         unused: The logical ids that were allowed, and for which nothing was found.
+        unknown: Type -> how many resources of it have a policy that keeps them, although it is not known to hold data.
     """
 
     findings: tuple[Finding, ...]
@@ -32,6 +50,7 @@ class Comparison:
     stacks: int
     resources: int
     unused: tuple[str, ...]
+    unknown: Mapping[str, int]
 
 
 def compare(old: Path, new: Path, allow: Mapping[str, str] | None = None) -> Comparison:
@@ -48,13 +67,15 @@ def compare(old: Path, new: Path, allow: Mapping[str, str] | None = None) -> Com
     stacks, others = read_pair(old, new)
     reasons = allow or {}
     found = compare_stacks(stacks, others)
+    resources = [each for stack in stacks.values() for each in stack.resources.values()]
     names = {finding: {finding.logical_id, f"{finding.stack}/{finding.logical_id}"} & set(reasons) for finding in found}
     return Comparison(
         findings=tuple(finding for finding in found if not names[finding]),
         allowed=tuple((finding, reasons[min(names[finding])]) for finding in found if names[finding]),
         stacks=len(stacks),
-        resources=sum(is_stateful(each) for stack in stacks.values() for each in stack.resources.values()),
+        resources=sum(map(is_stateful, resources)),
         unused=tuple(sorted(set(reasons) - set().union(*names.values()))),
+        unknown=Counter(each["Type"] for each in resources if is_kept_unknown(each)),
     )
 
 
@@ -65,6 +86,7 @@ def compare_stacks(old: Mapping[str, Stack], new: Mapping[str, Stack]) -> list[F
 
 def _findings(old: Mapping[str, Stack], new: Mapping[str, Stack]) -> Iterator[Finding]:
     yield from find_removed(old, new)
+    yield from find_ended_backups(old, new)
     for name in old.keys() & new.keys():
-        for find in (find_replaced, find_unconditioned, find_index_changes, find_less_protected):
+        for find in FINDERS:
             yield from find(old[name], new[name])

@@ -15,6 +15,8 @@ class Kind(StrEnum):
     MAY_BE_REPLACED = "may be replaced"
     REMOVED = "removed"
     MAY_BE_REMOVED = "may be removed"
+    EMPTIED = "emptied"
+    OVERWRITTEN = "overwritten"
     RENAMED = "renamed"
     REFUSED = "refused"
     LESS_PROTECTED = "less protected"

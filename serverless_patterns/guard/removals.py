@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serverless_patterns.guard.assemblies import Stack
+from serverless_patterns.guard.emptying import emptiers
 from serverless_patterns.guard.findings import Finding, Kind, path_of
 from serverless_patterns.guard.stateful import fate, is_stateful, policy
 from serverless_patterns.guard.values import meaning
@@ -54,10 +55,9 @@ def find_unconditioned(old: Stack, new: Stack) -> Iterator[Finding]:
         if after and is_stateful(before):
             was, will_be = (_condition(side, logical_id) for side in (old, new))
             if was != will_be and will_be is not None:
-                why = f"where the condition does not hold, CloudFormation removes it: {_fate(before)}"
+                why = f"where the condition does not hold, CloudFormation removes it: {_fate(Place(old, logical_id))}"
                 mend = "leave the condition as it was, or none"
-                place = Place(new, logical_id)
-                yield _finding(place, Kind.MAY_BE_REMOVED, ("Condition", was, will_be), why, mend)
+                yield _finding(Place(new, logical_id), Kind.MAY_BE_REMOVED, ("Condition", was, will_be), why, mend)
 
 
 def _condition(stack: Stack, logical_id: str) -> Any:  # noqa: ANN401  JSON
@@ -99,7 +99,7 @@ def _rename(place: Place, successor: Place) -> Finding:
     where = f"{successor.logical_id} in stack {successor.stack.name}" if moved else successor.logical_id
     why = (
         f"it looks like a {'move' if moved else 'rename'} to {where}, which CloudFormation sees as one resource removed and "
-        f"another, empty one created: {_fate(place.resource)}"
+        f"another, empty one created: {_fate(place)}"
     )
     keep = f'keep the id, `construct.node.default_child.override_logical_id("{place.logical_id}")`, or take it along with '
     mend = f"{'take it along with ' if moved else keep}{REFACTOR}"
@@ -111,17 +111,18 @@ def _removal(place: Place, new: Stacks) -> Finding:
     stays = stack.name not in new and (stack.parent is None or stack.parent not in new)
     if stays:
         gone = "its stack is gone: `cdk deploy` leaves it as it is, and nothing updates it; once it is destroyed"
-        why = f"{gone}, {_fate(place.resource)}"
+        why = f"{gone}, {_fate(place)}"
     else:
-        why = f"it is in the template no longer, so CloudFormation removes it: {_fate(place.resource)}"
+        why = f"it is in the template no longer, so CloudFormation removes it: {_fate(place)}"
     mend = "define it again with the same id. If it is meant to go: back up what you need, and allow it"
     return _finding(place, Kind.REMOVED, ("logical id", place.logical_id, None), why, mend)
 
 
-def _fate(resource: Mapping[str, Any]) -> str:
+def _fate(place: Place) -> str:
     """By the policy of the deployed template: that is the one that CloudFormation follows for what is gone from the new."""
-    written = policy(resource, "DeletionPolicy")
-    return f"under its DeletionPolicy {written}, {fate(resource['Type'], written)}"
+    written = policy(place.resource, "DeletionPolicy")
+    emptied = place.logical_id in emptiers(place.stack)
+    return f"under its DeletionPolicy {written}, {fate(place.resource['Type'], written, emptied=emptied)}"
 
 
 def _finding(place: Place, kind: Kind, change: tuple[str, Any, Any], why: str, mend: str) -> Finding:

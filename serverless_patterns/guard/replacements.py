@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from serverless_patterns.guard.assemblies import Stack
+from serverless_patterns.guard.emptying import emptiers
 from serverless_patterns.guard.findings import Finding, Kind, path_of
-from serverless_patterns.guard.schemas import create_only
 from serverless_patterns.guard.stateful import fate, is_stateful, policy, strength
+from serverless_patterns.guard.undeclared import Replacing, replacing
 from serverless_patterns.guard.values import at, meaning, references
 
 MEND = (
@@ -23,14 +24,14 @@ class Change:
     """Why a resource is created anew.
 
     Args:
-        property: The pointer of the property; ``Type`` when that has changed.
+        rule: What is written down of the property; ``None`` when it is the type that has changed.
         old: Its value until now.
         new: Its value from now on.
-        certain: Whether the schema leaves no condition.
+        certain: Whether there is no condition.
         by: The replaced resource that the value names; ``None`` when the value itself has changed.
     """
 
-    property: str
+    rule: Replacing | None
     old: Any
     new: Any
     certain: bool
@@ -60,49 +61,42 @@ def replaced(old: Stack, new: Stack) -> dict[str, list[Change]]:
 def _changes(old: Stack, new: Stack, logical_id: str) -> Iterator[Change]:
     before, after = old.resources[logical_id], new.resources[logical_id]
     if before["Type"] != after["Type"]:
-        yield Change("Type", before["Type"], after["Type"], certain=True)
+        yield Change(None, before["Type"], after["Type"], certain=True)
         return
-    schema = create_only(before["Type"])
-    for pointer in schema.pointers:
-        was = meaning(at(before.get("Properties", {}), pointer), old.template)
-        will_be = meaning(at(after.get("Properties", {}), pointer), new.template)
+    for rule in replacing(after):
+        was = meaning(at(before.get("Properties", {}), rule.pointer), old.template)
+        will_be = meaning(at(after.get("Properties", {}), rule.pointer), new.template)
         if was != will_be:
-            yield Change(pointer, was, will_be, certain=pointer in schema.always)
+            yield Change(rule, was, will_be, rule.certain)
 
 
 def _inherited(new: Stack, logical_id: str, found: Mapping[str, list[Change]]) -> Iterator[Change]:
     """The properties that keep their text, and name a resource that will be another one."""
     resource = new.resources[logical_id]
-    schema = create_only(resource["Type"])
-    for pointer in schema.pointers:
-        value = at(resource.get("Properties", {}), pointer)
+    for rule in replacing(resource):
+        value = at(resource.get("Properties", {}), rule.pointer)
         for name in sorted(references(value) & set(found)):
-            certain = pointer in schema.always and any(change.certain for change in found[name])
-            yield Change(pointer, value, value, certain, name)
+            certain = rule.certain and any(change.certain for change in found[name])
+            yield Change(rule, value, value, certain, name)
 
 
 def _finding(old: Stack, new: Stack, logical_id: str, change: Change) -> Finding:
     before, after = old.resources[logical_id], new.resources[logical_id]
-    kind, why, mend = _words(before, after, change)
-    path = path_of(logical_id, after)
-    name = change.property.removeprefix("/properties/").replace("/", ".")
-    return Finding(new.name, logical_id, path, before["Type"], kind, name, change.old, change.new, why, mend)
-
-
-def _words(before: Mapping[str, Any], after: Mapping[str, Any], change: Change) -> tuple[Kind, str, str]:
-    if change.property == "Type":
+    path, changed = path_of(logical_id, after), (change.old, change.new)
+    if change.rule is None:
         why = "CloudFormation refuses to change the type of a logical id: the deploy fails"
-        return Kind.REFUSED, why, "give the new resource a construct id of its own, and remove the old one in a later deploy"
+        mend = "give the new resource a construct id of its own, and remove the old one in a later deploy"
+        return Finding(new.name, logical_id, path, before["Type"], Kind.REFUSED, "Type", *changed, why, mend)
     weakest = min((policy(each, "UpdateReplacePolicy") for each in (before, after)), key=strength)
-    why = f"{_reason(before['Type'], change)}: a new, empty one is created, and {fate(before['Type'], weakest)}"
+    lost = fate(before["Type"], weakest, emptied=logical_id in emptiers(old))
+    effect = f"it names {change.by}, which is replaced itself" if change.by else change.rule.effect
+    why = f"{change.rule.source}, and {effect}: a new, empty one is created, and {lost}"
     kind = Kind.REPLACED if change.certain else Kind.MAY_BE_REPLACED
-    return kind, why, f"keep {change.by} as it is" if change.by else MEND
+    name = change.rule.pointer.removeprefix("/properties/").replace("/", ".")
+    return Finding(new.name, logical_id, path, before["Type"], kind, name, *changed, why, _mend(change, change.rule))
 
 
-def _reason(resource_type: str, change: Change) -> str:
-    always = change.property in create_only(resource_type).always
-    listed = "createOnlyProperties" if always else "conditionalCreateOnlyProperties"
-    effect = f"a change {'replaces' if always else 'may replace'} the resource"
+def _mend(change: Change, rule: Replacing) -> str:
     if change.by:
-        effect = f"it names {change.by}, which is replaced itself"
-    return f"CloudFormation's schema of {resource_type} lists it in {listed}, and {effect}"
+        return f"keep {change.by} as it is"
+    return f"set UpdatePolicy.{rule.unless} to true, and it is changed in place" if rule.unless else MEND

@@ -27,6 +27,7 @@ def as_json(comparison: Comparison) -> str:
         "findings": [finding.as_json() for finding in comparison.findings],
         "allowed": [{**finding.as_json(), "reason": reason} for finding, reason in comparison.allowed],
         "unused": list(comparison.unused),
+        "unknown": dict(comparison.unknown),
     }
     return json.dumps(content, indent=2)
 
@@ -52,11 +53,22 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         yield f"allowed: {finding.logical_id} in stack {finding.stack} is {finding.kind} ({finding.property}): {reason}"
     for name in comparison.unused:
         yield f"note: nothing was found for {name}: remove its --allow, or it hides the next change"
+    if comparison.unknown:
+        yield _unknown(comparison)
     looked = f"{_count(comparison.resources, 'resource')} with data in {_count(comparison.stacks, 'stack')}"
     if comparison.findings:
         yield f"not safe: {_count(len(comparison.findings), 'finding')} on {looked}. What is meant: --allow LOGICAL_ID=REASON"
     else:
         yield f"safe: {looked} stay as they are{' but for what is allowed' if comparison.allowed else ''}"
+
+
+def _unknown(comparison: Comparison) -> str:
+    kept = _count(sum(comparison.unknown.values()), "resource")
+    types = ", ".join(f"{name} ({number})" for name, number in sorted(comparison.unknown.items()))
+    note = (
+        f"note: {kept} have a policy that keeps them, and a type that is not known to hold data: nothing of them was compared"
+    )
+    return textwrap.fill(f"{note}: {types}", WIDTH, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False)
 
 
 def _row(name: str, text: str) -> str:

@@ -17,8 +17,10 @@ HOLDS: Mapping[str, str] = {
     "AWS::Cognito::UserPool": "its users and their passwords",
     "AWS::DSQL::Cluster": "its data",
     "AWS::DocDB::DBCluster": "its data",
+    "AWS::DocDBElastic::Cluster": "its data",
     "AWS::DynamoDB::GlobalTable": "its items",
     "AWS::DynamoDB::Table": "its items",
+    "AWS::EC2::Instance": "its root volume, unless that outlives it",
     "AWS::EC2::Volume": "its data",
     "AWS::ECR::Repository": "its images",
     "AWS::EFS::FileSystem": "its files",
@@ -32,11 +34,15 @@ HOLDS: Mapping[str, str] = {
     "AWS::KMS::Key": "whatever is encrypted with it",
     "AWS::KMS::ReplicaKey": "whatever is encrypted with it in its region",
     "AWS::Kinesis::Stream": "its records",
+    "AWS::Lightsail::Bucket": "its objects",
+    "AWS::Lightsail::Database": "its data",
+    "AWS::Lightsail::Disk": "its data",
     "AWS::Logs::LogGroup": "its events",
     "AWS::MSK::Cluster": "its records",
     "AWS::MSK::ServerlessCluster": "its records",
     "AWS::MemoryDB::Cluster": "its data",
     "AWS::Neptune::DBCluster": "its data",
+    "AWS::NeptuneGraph::Graph": "its data",
     "AWS::OpenSearchServerless::Collection": "its documents",
     "AWS::OpenSearchService::Domain": "its documents",
     "AWS::RDS::DBCluster": "its data",
@@ -54,13 +60,17 @@ HOLDS: Mapping[str, str] = {
     "AWS::SQS::Queue": "its messages",
     "AWS::SSM::Parameter": "its value",
     "AWS::SecretsManager::Secret": "its value, and the versions of it",
+    "AWS::Serverless::SimpleTable": "its items",
     "AWS::Timestream::Database": "its tables",
+    "AWS::Timestream::InfluxDBInstance": "its data",
     "AWS::Timestream::Table": "its records",
 }
+#: What the CDK empties a bucket with.
+EMPTIER = "Custom::S3AutoDeleteObjects"
 #: What is deleted in another way than at once.
 #: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
 SLOWLY: Mapping[str, str] = {
-    "AWS::S3::Bucket": " (a bucket with objects cannot be deleted and stays behind, unless something empties it first)",
+    "AWS::S3::Bucket": " (a bucket with objects cannot be deleted and stays behind)",
     "AWS::KMS::Key": " (after its waiting period: until then its deletion can be cancelled)",
 }
 #: The policies from the weakest to the strongest; the last two are the same for a resource that is there already.
@@ -70,6 +80,12 @@ POLICIES = ("Delete", "Snapshot", "Retain", "RetainExceptOnCreate")
 def is_stateful(resource: Mapping[str, Any]) -> bool:
     """Whether a resource holds what no deploy brings back; an instance in a database cluster holds nothing of its own."""
     return resource["Type"] in HOLDS and not _in_cluster(resource)
+
+
+def is_kept_unknown(resource: Mapping[str, Any]) -> bool:
+    """Whether somebody wants a resource kept, although nothing is known of what it holds."""
+    policies = (resource.get(name) for name in ("DeletionPolicy", "UpdateReplacePolicy"))
+    return resource["Type"] not in HOLDS and any(each not in (None, "Delete") for each in policies)  # a function has no hash
 
 
 def _in_cluster(resource: Mapping[str, Any]) -> bool:
@@ -91,14 +107,17 @@ def strength(written: str) -> int:
     return min(POLICIES.index(written), 2)
 
 
-def fate(resource_type: str, written: str) -> str:
-    """What becomes of the old resource and of what it holds, under a policy."""
+def fate(resource_type: str, written: str, *, emptied: bool = False) -> str:
+    """What becomes of the old resource and of what it holds, under a policy; of a bucket, also when the CDK empties it."""
     holds = HOLDS[resource_type]
     match strength(written):
         case 0:
-            return f"the old one is deleted, and with it {holds}{SLOWLY.get(resource_type, '')}"
+            how = f" ({EMPTIER} empties it first)" if emptied else SLOWLY.get(resource_type, "")
+            return f"the old one is deleted, and with it {holds}{how}"
         case 1:
             return f"the old one is deleted after a snapshot: only restoring that brings back {holds}"
+    if emptied:
+        return f"the old one is kept outside of the stack, but {EMPTIER} deletes {holds} first"
     return (
         f"the old one is kept outside of the stack with {holds}: nothing of the stack uses it any more, and it goes on costing"
     )

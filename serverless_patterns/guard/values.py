@@ -61,6 +61,16 @@ def is_function(value: Any) -> bool:  # noqa: ANN401  JSON
     return isinstance(value, dict) and len(value) == 1 and (key := next(iter(value))) and (key == "Ref" or key[:4] == "Fn::")
 
 
+def is_computed(value: Any) -> bool:  # noqa: ANN401  JSON
+    """Whether a value, or something in it, is computed while deploying; also of a ``meaning``, which adds definitions."""
+    match value:
+        case list():
+            return any(map(is_computed, value))
+        case dict():
+            return any(key == "Ref" or key.startswith("Fn::") or is_computed(each) for key, each in value.items())
+    return False
+
+
 def at(value: Any, pointer: str) -> Any:  # noqa: ANN401  JSON
     """What stands in the properties of a resource at a schema's pointer, such as ``/properties/Replicas/*/Region``.
 

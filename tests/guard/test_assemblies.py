@@ -84,9 +84,37 @@ def test_what_only_changes_in_place_is_safe(upgrade):
     def encrypted(scope):
         key = kms.Key(scope, "Key")
         bucket(scope, versioned=True, encryption=s3.BucketEncryption.KMS, encryption_key=key)
-        table(scope, time_to_live_attribute="expires")
+        table(scope, contributor_insights_specification={"enabled": True})
 
     assert upgrade(lambda scope: (bucket(scope), table(scope)), encrypted) == ()
+
+
+def test_a_table_that_lets_items_expire_and_a_bucket_that_is_emptied_are_found(upgrade):
+    def expiring(scope):
+        table(scope, time_to_live_attribute="expires")
+        bucket(scope, removal_policy=cdk.RemovalPolicy.DESTROY, auto_delete_objects=True)
+
+    found = upgrade(lambda scope: (table(scope), bucket(scope, removal_policy=cdk.RemovalPolicy.DESTROY)), expiring)
+    assert {(each.kind, each.property) for each in found} == {
+        (Kind.LESS_PROTECTED, "TimeToLiveSpecification.Enabled"),
+        (Kind.LESS_PROTECTED, "Custom::S3AutoDeleteObjects"),
+    }
+
+
+def test_a_renamed_bucket_whose_id_is_overridden_is_emptied_unless_that_of_its_emptier_is_too(upgrade, tmp_path):
+    """The way to mend a rename must not delete what it is to keep."""
+    options = {"removal_policy": cdk.RemovalPolicy.DESTROY, "auto_delete_objects": True}
+
+    def renamed(scope, *emptier):
+        found = s3.Bucket(scope, "Archive", **options)
+        found.node.default_child.override_logical_id("Files8E6940B8")
+        for name in emptier:
+            found.node.find_child("AutoDeleteObjectsCustomResource").node.default_child.override_logical_id(name)
+
+    (found,) = upgrade(lambda scope: bucket(scope, **options), renamed)
+    assert (found.kind, found.logical_id) == (Kind.EMPTIED, "Files8E6940B8")
+    mended = assembly(tmp_path / "mended", lambda scope: renamed(scope, found.old))
+    assert compare(tmp_path / "old", mended).findings == ()
 
 
 def test_a_stack_with_another_name_leaves_the_old_one_behind(tmp_path):

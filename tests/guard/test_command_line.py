@@ -117,6 +117,21 @@ def test_the_command_compares_two_assemblies(tmp_path):
     )
 
 
+def test_resources_that_are_kept_and_of_no_known_type_are_counted(run):
+    kept = {f"P{n}": resource("AWS::ApiGateway::Account", DeletionPolicy="Retain") for n in range(2)}
+    more = {
+        "C": resource("Custom::Thing", UpdateReplacePolicy={"Ref": "P"}),
+        "D": resource("Custom::Other", DeletionPolicy="Delete"),
+    }
+    code, out = run({**queues(A="a"), **kept, **more}, queues(A="a"))
+    note, last = " ".join(out.split()).split(" safe: ")
+    assert (code, last) == (0, "1 resource with data in 1 stack stay as they are")
+    assert note.startswith("note: 3 resources have a policy that keeps them, and a type that is not known to hold data")
+    assert note.endswith("nothing of them was compared: AWS::ApiGateway::Account (2), Custom::Thing (1)")
+    _, out = run(kept, {}, "--json")
+    assert json.loads(out)["unknown"] == {"AWS::ApiGateway::Account": 2}
+
+
 def test_help_says_what_the_exit_code_means(capsys):
     with pytest.raises(SystemExit, match="0"):
         cli.main(["--help"])

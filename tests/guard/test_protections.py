@@ -11,10 +11,20 @@ from tests.guard.templates import findings, resource
 TABLE, GLOBAL, LOGS, BUCKET = "AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::Logs::LogGroup", "AWS::S3::Bucket"
 ON, OFF = {"PointInTimeRecoveryEnabled": True}, {"PointInTimeRecoveryEnabled": False}
 FUNCTION = {"Fn::If": ["Prod", 30, 7]}
+KEY, LOCK = "AWS::KMS::Key", "ObjectLockConfiguration.Rule.DefaultRetention"
 
 
 def replicas(*recoveries):
     return {"Replicas": [{"Region": f"r{n}", "PointInTimeRecoverySpecification": each} for n, each in enumerate(recoveries)]}
+
+
+def ttl(*switches):
+    return [{"TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": each}} for each in switches]
+
+
+def locks(*retentions):
+    modes = [{"DefaultRetention": {"Mode": each[0], **each[1]}} if each else {} for each in retentions]
+    return [{"ObjectLockConfiguration": {"Rule": each}} for each in modes]
 
 
 def changed(kind, old, new):
@@ -52,6 +62,38 @@ def changed(kind, old, new):
         ("AWS::RDS::DBInstance", {"BackupRetentionPeriod": 7}, {}, "BackupRetentionPeriod"),
         ("AWS::Kinesis::Stream", {"RetentionPeriodHours": 48}, {"RetentionPeriodHours": 24}, "RetentionPeriodHours"),
         ("AWS::Cognito::UserPool", {"DeletionProtection": "ACTIVE"}, {"DeletionProtection": "INACTIVE"}, "DeletionProtection"),
+        (
+            TABLE,
+            {},
+            {"TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": True}},
+            "TimeToLiveSpecification.Enabled",
+        ),
+        (GLOBAL, *ttl(False, True), "TimeToLiveSpecification.Enabled"),
+        ("AWS::ECR::Repository", {"EmptyOnDelete": False}, {"EmptyOnDelete": True}, "EmptyOnDelete"),
+        ("AWS::Events::Archive", {}, {"RetentionDays": 30}, "RetentionDays"),
+        (
+            "AWS::Timestream::Table",
+            {"RetentionProperties": {"MagneticStoreRetentionPeriodInDays": "365"}},
+            {"RetentionProperties": {"MagneticStoreRetentionPeriodInDays": "30"}},
+            "RetentionProperties.MagneticStoreRetentionPeriodInDays",
+        ),
+        (KEY, {}, {"Enabled": False}, "Enabled"),
+        (KEY, {}, {"PendingWindowInDays": 7}, "PendingWindowInDays"),
+        (KEY, {"EnableKeyRotation": True}, {}, "EnableKeyRotation"),
+        ("AWS::KMS::ReplicaKey", {"Enabled": True}, {"Enabled": False}, "Enabled"),
+        (BUCKET, *locks(("COMPLIANCE", {"Years": 1}), ("GOVERNANCE", {"Years": 1})), f"{LOCK}.Mode"),
+        (BUCKET, *locks(("COMPLIANCE", {"Years": 7}), ("COMPLIANCE", {"Days": 365})), LOCK),
+        (BUCKET, *locks(("GOVERNANCE", {"Days": 30}), None), LOCK),
+        ("AWS::RDS::DBCluster", {"DeleteAutomatedBackups": False}, {}, "DeleteAutomatedBackups"),
+        ("AWS::RDS::DBCluster", {}, {"DeleteAutomatedBackups": True}, "DeleteAutomatedBackups"),
+        ("AWS::RDS::DBInstance", {"DeleteAutomatedBackups": False}, {"DeleteAutomatedBackups": True}, "DeleteAutomatedBackups"),
+        ("AWS::SQS::Queue", {"RedrivePolicy": {"deadLetterTargetArn": "a", "maxReceiveCount": 3}}, {}, "RedrivePolicy"),
+        (
+            "AWS::Backup::BackupVault",
+            {"LockConfiguration": {"MinRetentionDays": 30}},
+            {"LockConfiguration": {"MinRetentionDays": 7}},
+            "LockConfiguration.MinRetentionDays",
+        ),
     ],
 )
 def test_a_protection_that_falls_is_found_and_one_that_rises_is_not(kind, stronger, weaker, name):
@@ -69,6 +111,16 @@ def test_a_policy_that_keeps_less_is_found(name, old, new):
     (found,) = findings(before, after)
     assert (found.kind, found.property, found.old, found.new) == (Kind.LESS_PROTECTED, name, old, new or "Delete")
     assert findings(after, before) == []
+
+
+def test_what_holds_no_data_needs_no_protection():
+    role = resource("AWS::IAM::Role")
+    assert findings({"R": {**role, "DeletionPolicy": "Retain"}}, {"R": role}) == []
+
+
+def test_a_type_that_changes_is_refused_and_its_protections_are_not_compared():
+    protected = resource(TABLE, {"DeletionProtectionEnabled": True})
+    assert [each.kind for each in findings({"T": protected}, {"T": resource(GLOBAL)})] == [Kind.REFUSED]
 
 
 def test_a_policy_that_keeps_the_same_is_no_finding():
@@ -136,3 +188,17 @@ def test_two_steps_on_the_indexes_of_a_table_are_refused(kind, old, new, steps):
 def test_one_step_is_safe_and_so_is_a_new_table_with_many():
     one, two = ({"T": resource(TABLE, indexes(*each))} for each in ([("a", 1)], [("b", 1), ("a", 1)]))
     assert findings(one, two) == findings(two, one) == findings({}, two) == []
+
+
+def test_a_period_in_years_that_becomes_the_same_in_days_is_no_fall():
+    assert changed(BUCKET, *locks(("GOVERNANCE", {"Years": 1}), ("GOVERNANCE", {"Days": 365}))) == []
+
+
+def test_another_dead_letter_queue_is_no_fall():
+    old, new = ({"RedrivePolicy": {"deadLetterTargetArn": each, "maxReceiveCount": 3}} for each in "ab")
+    assert changed("AWS::SQS::Queue", old, new) == []
+
+
+def test_time_to_live_says_that_items_are_deleted():
+    (found,) = findings(*({"T": resource(TABLE, each)} for each in ttl(False, True)))
+    assert "items whose time is over are deleted" in found.why

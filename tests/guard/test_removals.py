@@ -32,6 +32,23 @@ def test_a_removal_says_what_becomes_of_the_data(kind, attributes, words):
     assert words in found.why
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "AWS::DocDBElastic::Cluster",
+        "AWS::EC2::Instance",
+        "AWS::Lightsail::Bucket",
+        "AWS::Lightsail::Database",
+        "AWS::Lightsail::Disk",
+        "AWS::NeptuneGraph::Graph",
+        "AWS::Serverless::SimpleTable",
+        "AWS::Timestream::InfluxDBInstance",
+    ],
+)
+def test_types_that_are_easily_forgotten_hold_data_too(kind):
+    assert [each.kind for each in findings({"Old": resource(kind)}, {})] == [Kind.REMOVED]
+
+
 def test_what_holds_no_data_may_go_and_what_is_new_may_come():
     role, member = resource("AWS::IAM::Role"), resource("AWS::RDS::DBInstance", {"DBClusterIdentifier": {"Ref": "Db"}})
     assert findings({"Role": role, "Member": member}, {"New": resource(TABLE)}) == []
