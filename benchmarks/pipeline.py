@@ -89,7 +89,7 @@ def result(operation, parameters):
 URLLib3Session.send = answer
 handler = importlib.import_module(module).handler
 if module != "plain":
-    from sqs_pipeline.transport import Answer, Transport
+    from shared.transport import Answer, Transport
     Transport.post = lambda *_: Answer(200, b'{"status": "approved", "id": "pay_1"}')
 class Context:
     aws_request_id = function_name = invoked_function_arn = "benchmark"

@@ -341,7 +341,8 @@ class SqsPipeline(Construct):
         alarms.add_api_function("Ingest", self._ingest, timeout=Duration.seconds(INGEST_TIMEOUT))
         alarms.add_queue("Orders", self._queue, self._worker)
         alarms.add_worker("Worker", self._worker, timeout=self._worker_options.timeout_or_default)
-        self._add_payment_alarms(alarms)
+        if self._bundled:  # another worker writes none of these metrics
+            self._add_payment_alarms(alarms)
         if self._owns_topic:
             alarms.add_topic("Announcement", self._topic)  # that of another pattern has its alarms there
         alarms.add_table("Table", self._table, (*INGEST_ACTIONS, *WORKER_ACTIONS))
@@ -409,7 +410,7 @@ class SqsPipeline(Construct):
         )
 
     def _brought_queue(self, queue: sqs.IQueue, dead_letters: sqs.IQueue | None) -> WorkQueue:
-        found = brought_queue(queue, dead_letters, worker=self._worker_options)
+        found = brought_queue(self, queue, dead_letters, worker=self._worker_options)
         if queue.fifo:
             self._worker_options.check_fifo()
             receives = FIFO_RECEIVES if found.max_receive_count is None else found.max_receive_count

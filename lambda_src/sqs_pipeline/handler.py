@@ -7,16 +7,16 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.observability import logger
+from shared.payment_secret import Secret
 from shared.queue_consumer import QueueConsumer
 from shared.schema import Schema
 from shared.topic import Topic
+from shared.transport import Transport
 from sqs_pipeline.charges import GuardedCharges
 from sqs_pipeline.logic import Worker
 from sqs_pipeline.models import WorkerSettings
 from sqs_pipeline.payment import PaymentApi
-from sqs_pipeline.secret import Secret
 from sqs_pipeline.store import OrdersTable
-from sqs_pipeline.transport import Transport
 
 
 @cache

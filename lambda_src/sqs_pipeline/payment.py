@@ -19,11 +19,11 @@ from http import HTTPStatus
 
 from shared import strict_json
 from shared.errors import InvalidError
+from shared.payment_secret import Credentials, MalformedSecretError, Secret
 from shared.strict_json import Json, render
+from shared.transport import Answer, Transport, UnansweredError
 from sqs_pipeline.failures import AsksToWaitError, HeldUpError, PaymentDownError
 from sqs_pipeline.models import Charge, Outcome, State
-from sqs_pipeline.secret import Credentials, Secret
-from sqs_pipeline.transport import Answer, Transport, UnansweredError
 
 _MOST_ATTEMPTS = 3
 _FIRST_PAUSE_SECONDS = 0.2
@@ -101,7 +101,7 @@ class PaymentApi:
         return _outcome(answer)
 
     def _asked(self, charge: Charge, deadline: float) -> Answer:
-        credentials = self._secret.read()
+        credentials = self._credentials()
         left = deadline - self._chance.clock()
         if left < _LEAST_ATTEMPT_SECONDS:
             msg = "There was not enough time left to ask the payment API."
@@ -112,6 +112,13 @@ class PaymentApi:
             self._secret.forget()  # the address may have been changed since it was read
             msg = f"The payment API gave no answer: {error}."
             raise PaymentDownError(msg) from error
+
+    def _credentials(self) -> Credentials:
+        """Of a secret that is not as it must be, no order has a fault: all wait until somebody mends it."""
+        try:
+            return self._secret.read()
+        except MalformedSecretError as error:
+            raise HeldUpError(error.detail, grows=True, hint=error.hint) from error
 
     def _pause(self, attempt: int) -> float:
         """Full jitter: anything up to twice the last bound, so that those who failed together do not come back together.

@@ -1,6 +1,6 @@
 """What cannot work together is refused before any deploy: each check has a case that fails, and one that is just right.
 
-What is said then is what docs/checks.md says.
+What is said then is what docs/checks.md says. What is only advised against is a warning, which can be acknowledged.
 """
 
 from collections.abc import Callable
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from aws_cdk import CfnParameter, Duration, Environment, Stack
+from aws_cdk import Annotations, CfnParameter, Duration, Environment, Stack
+from aws_cdk import assertions as cdk_assertions
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
@@ -19,26 +20,31 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from serverless_patterns import (
+    Alerts,
     ApiCrud,
     Handler,
     Notification,
+    Operations,
     PatternError,
     QueueOptions,
+    ReportQuery,
     S3Processing,
+    ScheduledReport,
     SnsFanout,
     SqsPipeline,
     WorkerOptions,
 )
-from serverless_patterns._blocks.concurrency import CONTEXT, check_concurrency
+from serverless_patterns._blocks.concurrency import CONTEXT
 from serverless_patterns._blocks.edge import INTEGRATION_LIMIT
+from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.managed_key import check_no_managed_key
 from serverless_patterns._blocks.object_flow import Place, check_flow
 from serverless_patterns._blocks.stream import check_record_age
 from serverless_patterns.sqs_pipeline import INGEST_TIMEOUT, LEAST_WORKER_TIMEOUT
+from shared.transport import Limits
 from sqs_pipeline.charges import RESERVED_SECONDS
 from sqs_pipeline.logic import LEAST_SECONDS
-from sqs_pipeline.transport import Limits
-from tests.support.synthesis import new_app
+from tests.support.synthesis import new_app, statements, template_of
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "checks.md"
 OWN = Handler(lambda_.Code.from_inline("def handler(event, context): ..."), "index.handler")
@@ -84,8 +90,23 @@ def imported(stack, name, construct_id=None) -> sqs.IQueue:
 
 
 def function(stack, construct_id="Mine", reserved=None) -> lambda_.Function:
-    """A function of the user's, beside those of a pattern."""
-    check_concurrency(stack)
+    """A function as patterns define theirs."""
+    return HandlerFunction(
+        stack,
+        construct_id,
+        handler=OWN,
+        description="Works",
+        timeout=Duration.seconds(10),
+        environment={},
+        operations=Operations(),
+        reserved_concurrency=reserved,
+    )
+
+
+def users_function(stack, construct_id="Mine", reserved=None) -> lambda_.Function:
+    """A function of the user's, beside one of a pattern."""
+    if stack.node.try_find_child("Ours") is None:
+        function(stack, "Ours")
     return lambda_.Function(
         stack,
         construct_id,
@@ -96,9 +117,9 @@ def function(stack, construct_id="Mine", reserved=None) -> lambda_.Function:
     )
 
 
-def consumed(stack, reserved, *most, construct_id="Mine", **options) -> None:
+def consumed(stack, reserved, *most, construct_id="Mine", define=function, **options) -> None:
     """A function with a reservation, and its queues with the most that each of them may invoke at once."""
-    worker = function(stack, construct_id, reserved)
+    worker = define(stack, construct_id, reserved)
     for number, concurrency in enumerate(most):
         source = imported(stack, f"{construct_id}-{number}")
         worker.add_event_source_mapping(
@@ -145,12 +166,10 @@ def flow(stack, path, reads, *writes) -> None:
     check_flow(scope, reads=places[0], writes=places[1:])
 
 
-def files(stack, output) -> S3Processing:
-    """Files that are read from a bucket which is imported, and results that go to one of this name."""
-    names = {"bucket": "files", "output_bucket": output}
-    return S3Processing(
-        stack, "Files", **{name: s3.Bucket.from_bucket_name(stack, name, bucket) for name, bucket in names.items()}
-    )
+def files(stack, prefix) -> S3Processing:
+    """Files below a prefix of a bucket that is imported, and results that go to the same one."""
+    buckets = {name: s3.Bucket.from_bucket_name(stack, name, "files") for name in ("bucket", "output_bucket")}
+    return S3Processing(stack, "Files", prefix=prefix, **buckets)
 
 
 def age(source, hours) -> None:
@@ -175,8 +194,8 @@ CASES = [
     ),
     Case(
         "visibility timeout of a queue of yours",
-        lambda stack: orders(stack, queue=queue(stack, visibility_timeout=Duration.seconds(179))),
-        lambda stack: orders(stack, queue=queue(stack, visibility_timeout=Duration.seconds(180))),
+        lambda stack: orders(stack, queue=queue(stack, visibility_timeout=Duration.seconds(29))),
+        lambda stack: orders(stack, queue=queue(stack, visibility_timeout=Duration.seconds(30))),
     ),
     Case(
         "retention",
@@ -185,8 +204,8 @@ CASES = [
     ),
     Case(
         "retention of queues of yours",
+        lambda stack: orders(stack, queue=queue(stack, kept=3, retention=4)),
         lambda stack: orders(stack, queue=queue(stack, kept=4, retention=4)),
-        lambda stack: orders(stack, queue=queue(stack, kept=5, retention=4)),
     ),
     Case(
         "tries and the redrive of a queue of yours",
@@ -222,16 +241,6 @@ CASES = [
         "standard queue with a FIFO dead-letter queue",
         lambda stack: orders(stack, queue=queue(stack, kept_fifo=True)),
         lambda stack: orders(stack, queue=queue(stack)),
-    ),
-    Case(
-        "queue with a key that AWS manages",
-        lambda stack: orders(stack, queue=queue(stack, encryption=sqs.QueueEncryption.KMS_MANAGED)),
-        lambda stack: orders(stack, queue=queue(stack, encryption=sqs.QueueEncryption.SQS_MANAGED)),
-    ),
-    Case(
-        "dead-letter queue with a key that AWS manages",
-        lambda stack: orders(stack, queue=queue(stack, kept_encryption=sqs.QueueEncryption.KMS_MANAGED)),
-        lambda stack: orders(stack, queue=queue(stack, kept_encryption=sqs.QueueEncryption.KMS)),
     ),
     Case(
         "key that AWS manages",
@@ -335,15 +344,15 @@ CASES = [
         lambda stack: Notification(topic=sns.Topic(stack, "Mine")),
     ),
     Case(
-        "topic with a key that AWS manages",
-        lambda stack: SnsFanout(stack, "Events", topic=sns.Topic(stack, "Mine", master_key=managed(stack, "sns"))),
-        lambda stack: SnsFanout(stack, "Events", topic=sns.Topic(stack, "Mine", master_key=kms.Key(stack, "Key"))),
+        "topic of alarms with a key that AWS manages",
+        lambda stack: Alerts(critical=sns.Topic(stack, "Mine", master_key=managed(stack, "sns"))),
+        lambda stack: Alerts(critical=sns.Topic(stack, "Mine", master_key=kms.Key(stack, "Key"))),
     ),
     # Buckets and streams
     Case(
         "results in the bucket that is worked",
-        lambda stack: files(stack, "files"),
-        lambda stack: files(stack, "results"),
+        lambda stack: files(stack, ""),
+        lambda stack: files(stack, "incoming/"),
     ),
     Case(
         "results below the prefix that is worked",
@@ -364,6 +373,20 @@ CASES = [
         "age of a record of a Kinesis stream",
         lambda stack: age(stream(stack), 48),
         lambda stack: age(stream(stack), 47),
+    ),
+]
+
+#: What AWS recommends, and works without for some: ``fails`` is warned of, ``passes`` is not.
+ADVICE = [
+    Case(
+        "short visibility timeout of a queue of yours",
+        lambda stack: orders(stack, queue=queue(stack, visibility_timeout=Duration.seconds(179))),
+        lambda stack: orders(stack, queue=queue(stack, visibility_timeout=Duration.seconds(180))),
+    ),
+    Case(
+        "equal retention of queues of yours",
+        lambda stack: orders(stack, queue=queue(stack, kept=4, retention=4)),
+        lambda stack: orders(stack, queue=queue(stack, kept=5, retention=4)),
     ),
 ]
 
@@ -389,6 +412,22 @@ def synthesis_refusal(app) -> str | None:
     return None
 
 
+def warnings(define: Callable[[Stack], object], **context: object) -> list[str]:
+    """What is warned of when the stack is defined and its app synthesised, which nothing of it stops."""
+    app = new_app(**context)
+    stack = Stack(app, "Test")
+    define(stack)
+    assert synthesis_refusal(app) is None
+    return sorted(warnings_of(stack))
+
+
+def warnings_of(stack) -> list[str]:
+    """The warnings of this library, without their ids, which are for those who acknowledge them."""
+    found = cdk_assertions.Annotations.from_stack(stack).find_warning("*", cdk_assertions.Match.any_value())
+    texts = [str(each.entry.data).rpartition(" [ack: ") for each in found]
+    return [text for text, _, name in texts if name.startswith("serverless-patterns:")]
+
+
 def rows() -> dict[str, str]:
     """The checks of the docs: what each looks at, and its words."""
     cells = [line.strip("| ").split(" | ") for line in DOCS.read_text(encoding="utf-8").splitlines() if " | " in line]
@@ -397,10 +436,11 @@ def rows() -> dict[str, str]:
 
 WORDS = rows()
 IDS = [case.what for case in CASES]
+ADVICE_IDS = [case.what for case in ADVICE]
 
 
 def test_the_docs_have_a_row_for_each_check():
-    assert sorted(WORDS) == sorted(IDS)
+    assert sorted(WORDS) == sorted([*IDS, *ADVICE_IDS])
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
@@ -411,6 +451,43 @@ def test_what_cannot_work_together_is_refused_in_the_words_of_the_docs(case):
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_what_is_just_right_passes(case):
     assert refusal(case.passes) is None
+
+
+@pytest.mark.parametrize("case", ADVICE, ids=ADVICE_IDS)
+def test_what_is_advised_against_is_warned_of_in_the_words_of_the_docs(case):
+    assert warnings(case.fails) == [WORDS[case.what]]
+
+
+@pytest.mark.parametrize("case", ADVICE, ids=ADVICE_IDS)
+def test_what_is_as_advised_is_not_warned_of(case):
+    assert warnings(case.passes) == []
+
+
+@pytest.mark.parametrize("days", [4, 14])
+def test_a_queue_and_its_dead_letter_queue_may_both_be_as_sqs_has_them(days):
+    """CDK's own queues hide messages for 30 s and keep them for 4 days, dead or not."""
+    found = warnings(lambda stack: orders(stack, queue=queue(stack, kept=days, retention=days, visibility_timeout=None)))
+    assert [text.split(" ")[0] for text in found] == ["retention_period", "visibility_timeout"]
+
+
+def test_the_time_of_a_worker_and_its_window_must_be_over_before_a_message_is_seen_again():
+    worker = WorkerOptions(timeout=Duration.seconds(40), batch_window=Duration.seconds(20))
+    for seconds, refused in ((59, True), (60, False)):
+        mine = {"visibility_timeout": Duration.seconds(seconds)}
+        said = refusal(lambda stack, mine=mine: orders(stack, worker=worker, queue=queue(stack, **mine)))
+        assert (said is not None and "must be at least 60 s" in said) is refused
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("visibility-timeout", {"visibility_timeout": Duration.seconds(60)}), ("dead-letter-retention", {"kept": 4})],
+)
+def test_what_is_advised_against_may_be_acknowledged(name, options):
+    def define(stack):
+        found = orders(stack, queue=queue(stack, **options))
+        Annotations.of(found).acknowledge_warning(f"serverless-patterns:{name}", "as it has been for years")
+
+    assert warnings(define) == []
 
 
 # --- what is not known passes
@@ -473,14 +550,6 @@ def test_a_queue_whose_redrive_is_set_below_cdks_own_queue_is_used_with_the_dead
 @pytest.mark.parametrize(
     "bring",
     [
-        lambda stack: sqs.Queue(stack, "Q", encryption=sqs.QueueEncryption.KMS_MANAGED),
-        lambda stack: sqs.Queue(stack, "Q", encryption_master_key=managed(stack, "sqs")),
-        lambda stack: sqs.Queue.from_queue_attributes(
-            stack,
-            "Q",
-            queue_arn=f"arn:aws:sqs:{REGION}:{ACCOUNT}:q",
-            key_arn=f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/aws/sqs",
-        ),
         lambda stack: sns.Topic(stack, "T", master_key=managed(stack, "sns")),
         lambda stack: sns.Topic.from_topic_attributes(
             stack,
@@ -496,16 +565,66 @@ def test_a_key_that_aws_manages_is_found_however_it_comes(stack, bring):
         check_no_managed_key("it", bring(stack))
 
 
-@pytest.mark.parametrize("name", ["queue", "topic", "dead_letter_queue"])
-def test_what_is_brought_under_any_name_is_looked_at(name):
-    def define(stack):
-        brought = {"queue": imported(stack, "mine"), "dead_letter_queue": imported(stack, "kept")}
-        make = {"topic": lambda: sns.Topic(stack, "T", master_key=managed(stack, "sns"))}.get(
-            name, lambda: sqs.Queue(stack, "Q", encryption=sqs.QueueEncryption.KMS_MANAGED)
-        )
-        orders(stack, **{**brought, name: make()})
+def managed_queue(stack, how) -> sqs.IQueue:
+    """A queue with AWS's managed key, however that is said."""
+    if how == "by its kind":
+        return sqs.Queue(stack, "Q", encryption=sqs.QueueEncryption.KMS_MANAGED)
+    if how == "by its alias":
+        return sqs.Queue(stack, "Q", encryption_master_key=managed(stack, "sqs"))
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/aws/sqs"
+    return sqs.Queue.from_queue_attributes(stack, "Q", queue_arn=f"arn:aws:sqs:{REGION}:{ACCOUNT}:q", key_arn=key)
 
-    assert refusal(define).startswith(f"{name} must not use alias/aws/")
+
+def managed_topic(stack) -> sns.Topic:
+    return sns.Topic(stack, "T", master_key=managed(stack, "sns"))
+
+
+def piped(stack, given, **options) -> None:
+    """A pipeline of a queue and a dead-letter queue of another app, unless another one is given."""
+    orders(stack, **{"queue": imported(stack, "mine"), "dead_letter_queue": imported(stack, "kept"), **given}, **options)
+
+
+def reported(stack, **options) -> None:
+    ScheduledReport(stack, "Daily", query=ReportQuery(sql="select id from rows", key_columns=["id"]), **options)
+
+
+@pytest.mark.parametrize("how", ["by its kind", "by its alias", "imported"])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda stack, mine: piped(stack, {"queue": mine}),
+        lambda stack, mine: piped(stack, {"queue": mine}, ingest="direct"),
+        lambda stack, mine: piped(stack, {"dead_letter_queue": mine}),
+        lambda stack, mine: reported(stack, on_success=mine),
+    ],
+    ids=["queue", "queue of an API", "dead-letter queue", "results"],
+)
+def test_a_queue_that_only_roles_send_to_may_have_a_key_that_aws_manages_which_lets_them_without_a_grant(use, how):
+    """The key's policy lets every principal of the account that SQS lets send; a grant could change nothing."""
+    stack = Stack(new_app(), "Test")
+    mine = managed_queue(stack, how)
+    if how != "imported":
+        mine.node.default_child.visibility_timeout = 180
+        mine.node.default_child.redrive_policy = {"deadLetterTargetArn": "arn", "maxReceiveCount": 8}
+    use(stack, mine)
+    assert [each for each in statements(template_of(stack)) if "kms:" in str(each["Action"])] == []
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda stack, mine: piped(stack, {"topic": mine}),
+        lambda stack, mine: SnsFanout(stack, "Events", topic=mine).add_subscriber("One", handler=OWN),
+        lambda stack, mine: SnsFanout(stack, "Events").add_subscriber("Mail", handler=Notification(topic=mine)),
+        lambda stack, mine: S3Processing(stack, "Files", topic=mine),
+        lambda stack, mine: reported(stack, topic=mine),
+    ],
+    ids=["orders", "fan-out", "notification", "files", "report"],
+)
+def test_a_topic_that_only_roles_publish_to_may_have_a_key_that_aws_manages(use):
+    stack = Stack(new_app(), "Test")
+    use(stack, managed_topic(stack))
+    assert [each for each in statements(template_of(stack)) if "kms:" in str(each["Action"])] == []
 
 
 def test_a_table_may_have_a_key_that_aws_manages(stack):
@@ -587,6 +706,61 @@ def test_a_function_that_is_named_by_its_arn_is_found_too():
         )
 
     assert "got 5 for all queues of Test/Mine, which has 4" in refusal(define)
+
+
+def test_what_is_wrong_with_functions_of_the_users_is_warned_of_in_the_same_words():
+    """They may be right as they are: the account was granted more, or another deploy comes first."""
+    throttled = warnings(lambda stack: consumed(stack, 9, 5, 5, define=users_function))
+    assert throttled == [WORDS["concurrency above what is reserved"]]
+    reserved = warnings(lambda stack: [users_function(stack, "One", 500), users_function(stack, "Two", 401)])
+    assert reserved == [WORDS["what is reserved of an account"]]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "warned", "refused"), [(1, 899, False, False), (1, 900, True, False), (901, 1, False, True)]
+)
+def test_what_functions_of_the_users_reserve_stops_no_synthesis(ours, theirs, warned, refused):
+    def define(stack):
+        function(stack, "Ours", ours)
+        users_function(stack, "Theirs", theirs)
+
+    assert (refusal(define) is not None) is refused
+    if not refused:
+        total = f"got {ours + theirs} (Test/Ours {ours}, Test/Theirs {theirs})"
+        assert [total in text for text in warnings(define)] == ([True] if warned else [])
+
+
+def test_in_a_small_account_only_what_a_pattern_reserves_is_refused():
+    (warning,) = warnings(lambda stack: users_function(stack, "Theirs", 5), **{CONTEXT: 10})
+    assert warning.startswith("nothing may be reserved in Test, got 5 (Test/Theirs)")
+
+
+@pytest.mark.parametrize("define", [function, users_function])
+def test_a_function_that_is_stopped_with_a_reservation_of_none_may_have_queues(define):
+    """That is how AWS stops a function at once: https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html."""
+    assert warnings(lambda stack: consumed(stack, 0, 5, 5, define=define)) == []
+
+
+def test_a_mapping_that_is_disabled_invokes_nothing():
+    def define(stack, enabled):
+        consumed(stack, 5, 5)
+        consumed(stack, 5, 5, construct_id="Two", enabled=enabled)
+        worker = stack.node.find_child("Mine")
+        source = imported(stack, "another").queue_arn
+        worker.add_event_source_mapping("Another", event_source_arn=source, max_concurrency=5, enabled=enabled)
+
+    assert refusal(lambda stack: define(stack, enabled=False)) is None
+    assert "got 10 for all queues of Test/Mine, which has 5" in refusal(lambda stack: define(stack, enabled=True))
+
+
+@pytest.mark.parametrize("where", [lambda stack: stack.node.find_child("Mine"), lambda stack: stack])
+@pytest.mark.parametrize(("reserved", "name"), [(9, "max-concurrency"), (1000, "reserved-concurrency")])
+def test_what_is_warned_of_may_be_acknowledged_at_the_function_and_above_it(where, reserved, name):
+    def define(stack):
+        consumed(stack, reserved, 10, define=users_function)
+        Annotations.of(where(stack)).acknowledge_warning(f"serverless-patterns:{name}", "we know")
+
+    assert warnings(define) == []
 
 
 def test_all_that_is_wrong_is_said_at_once():

@@ -12,9 +12,9 @@ from botocore.exceptions import ReadTimeoutError
 
 from shared.observability import LogSettings, logger
 from shared.settings import SettingsError
+from shared.transport import Limits, Transport, UnansweredError
 from sqs_pipeline import handler
 from sqs_pipeline.models import WorkerSettings
-from sqs_pipeline.transport import Limits, Transport, UnansweredError
 from tests.handlers.payment_server import APPROVED, BROKEN, DECLINED, PaymentServer, dripping_header, reply
 from tests.handlers.worker_client import API_KEY, VARIABLES, Pipeline, order_of, refused
 

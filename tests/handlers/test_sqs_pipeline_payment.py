@@ -20,11 +20,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from shared.payment_secret import Credentials, MalformedSecretError, Secret
+from shared.transport import Limits, Transport, UnansweredError
 from sqs_pipeline.failures import AsksToWaitError, HeldUpError, PaymentDownError
 from sqs_pipeline.models import Charge, Outcome, State
 from sqs_pipeline.payment import Chance, PaymentApi
-from sqs_pipeline.secret import Credentials, MalformedSecretError, Secret
-from sqs_pipeline.transport import Limits, Transport, UnansweredError
 from tests.handlers.payment_server import (
     APPROVED,
     BROKEN,
@@ -399,7 +399,7 @@ def test_the_secret_is_kept_for_five_minutes(till: Till) -> None:
 def test_the_key_is_sent_to_no_such_address(till: Till, payment: PaymentServer, url: object) -> None:
     till.secrets.values = [{"url": url, "api_key": KEY}]
     error = till.failure()
-    assert isinstance(error, MalformedSecretError)
+    assert isinstance(error.__cause__, MalformedSecretError)
     assert "put-secret-value" in error.hint
     assert KEY not in error.hint
     assert payment.requests == []

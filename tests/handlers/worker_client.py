@@ -12,17 +12,17 @@ from types_boto3_dynamodb import DynamoDBClient
 
 from shared.aws import CLIENT_CONFIG
 from shared.dynamodb import values_of
+from shared.payment_secret import Secret
 from shared.queue_consumer import Chance as QueueChance
 from shared.queue_consumer import Message, QueueConsumer
 from shared.schema import Schema
 from shared.topic import Topic
+from shared.transport import Limits, Transport
 from sqs_pipeline.charges import GuardedCharges
 from sqs_pipeline.logic import Worker
 from sqs_pipeline.models import WorkerSettings
 from sqs_pipeline.payment import Chance, PaymentApi
-from sqs_pipeline.secret import Secret
 from sqs_pipeline.store import OrdersTable
-from sqs_pipeline.transport import Limits, Transport
 from tests.handlers.api_client import Context
 from tests.handlers.payment_server import PaymentServer
 

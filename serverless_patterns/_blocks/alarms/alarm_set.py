@@ -8,11 +8,12 @@ from aws_cdk import aws_sqs as sqs
 from serverless_patterns._blocks.alarms.deliveries import DeliveryAlarms
 from serverless_patterns._blocks.alarms.edges import EdgeAlarms
 from serverless_patterns._blocks.alarms.queues import QueueAlarms
+from serverless_patterns._blocks.alarms.streams import StreamAlarms
 from serverless_patterns._blocks.alarms.tables import TableAlarms
 from serverless_patterns._blocks.alarms.workflows import WorkflowAlarms
 
 
-class AlarmSet(EdgeAlarms, WorkflowAlarms, QueueAlarms, DeliveryAlarms, TableAlarms):
+class AlarmSet(EdgeAlarms, WorkflowAlarms, QueueAlarms, DeliveryAlarms, StreamAlarms, TableAlarms):
     """The alarms of one pattern: those of each kind of resource, from its module."""
 
     def add_asynchronous(self, name: str, function: lambda_.Function, on_failure: sqs.IQueue) -> None:

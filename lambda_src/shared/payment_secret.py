@@ -1,6 +1,5 @@
 """The payment API's address and key, from Secrets Manager: ``secretsmanager:GetSecretValue`` on this one secret."""
 
-import ipaddress
 import re
 import time
 from collections.abc import Callable
@@ -9,18 +8,15 @@ from typing import Any, Protocol
 
 import boto3
 from botocore.exceptions import ClientError
-from urllib3.exceptions import LocationParseError
-from urllib3.util import Url, parse_url
 
 from shared import strict_json
+from shared.addresses import url_fault
 from shared.aws import CLIENT_CONFIG
-from shared.errors import InvalidError
+from shared.errors import InvalidError, UnavailableError
 from shared.strict_json import Json
-from sqs_pipeline.failures import HeldUpError
 
 _KEPT_SECONDS = 300
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,4096}")
-_LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 
 _HOW = (
     'Put {"url": "https://...", "api_key": "..."} into the payment secret: '
@@ -28,13 +24,11 @@ _HOW = (
 )
 
 
-class MalformedSecretError(HeldUpError):
+class MalformedSecretError(UnavailableError):
     """The secret is not as it must be; the hint says how to mend it, and nothing of what is in it."""
 
     def __init__(self, *, fault: str) -> None:
-        super().__init__(
-            "The payment API cannot be reached at the moment.", grows=True, hint=f"The payment secret {fault}. {_HOW}"
-        )
+        super().__init__("The payment API cannot be reached at the moment.", hint=f"The payment secret {fault}. {_HOW}")
 
 
 class SecretsClient(Protocol):
@@ -64,7 +58,7 @@ class Credentials:
             raise MalformedSecretError(fault="has no api_key of visible ASCII characters")
         if not (isinstance(url, str) and _VISIBLE.fullmatch(url)):
             raise MalformedSecretError(fault="has no url of visible ASCII characters")
-        if fault := _url_fault(url):
+        if fault := url_fault(url):
             raise MalformedSecretError(fault=f"has a url that {fault}")
         return cls(url, api_key)
 
@@ -77,28 +71,6 @@ def _document(text: str) -> dict[str, Json]:
     if not isinstance(document, dict):
         raise MalformedSecretError(fault="is no JSON object")
     return document
-
-
-def _url_fault(url: str) -> str | None:
-    """Why no key is sent there: it could be read on the way, or by a service that is none of the payment API's."""
-    try:
-        parsed = parse_url(url)  # what connects must be what was checked: urllib3's own reading of the address
-    except LocationParseError:
-        return "is no address"
-    if not parsed.host or parsed.scheme not in {"http", "https"}:
-        return "does not begin with https:// and a host"
-    if parsed.auth is not None:
-        return "has a user name in it"
-    if parsed.scheme == "http" and parsed.host not in _LOOPBACK:
-        return "is http, which is for this machine only (127.0.0.1, [::1], localhost)"
-    return "is an address of the machine's own network, where credentials are handed out" if _is_link_local(parsed) else None
-
-
-def _is_link_local(url: Url) -> bool:
-    try:
-        return ipaddress.ip_address((url.host or "").strip("[]")).is_link_local
-    except ValueError:
-        return False
 
 
 class Secret:

@@ -1,0 +1,244 @@
+"""The states of OrderWorkflow: a saga, whose steps are undone in reverse order when one of them fails.
+
+What is known of an order is in variables, which each state can read: ``order``, ``payment``, ``outcome`` (what became of the
+order), ``fault`` (what broke, if something did) and ``unresolved`` (the compensations that failed). An order that is declined,
+or of which too little is in stock, has come to an end as it was meant to: its execution succeeds. One that fails is broken.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from serverless_patterns._blocks.order_tasks import CLAIMED, FROM_CONTEXT, NOW, OrderTasks
+from serverless_patterns._blocks.state_machine import Retry
+
+ANY = "States.ALL"
+
+#: What is known when an execution begins.
+FRESH: Mapping[str, Any] = {**FROM_CONTEXT, "payment": {}, "unresolved": [], "fault": {"error": "", "cause": ""}}
+FAULT: Mapping[str, Any] = {"fault": {"error": "{% $states.errorOutput.Error %}", "cause": "{% $states.errorOutput.Cause %}"}}
+#: The words of an exception, which Lambda puts into JSON.
+REASON = "{% $parse($states.errorOutput.Cause).errorMessage %}"
+DECLINED = '{% $exists($payment.reason) ? $payment.reason : "Payment processing failed" %}'
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderSteps:
+    """The functions that do the steps, each with what undoes it.
+
+    Attributes:
+        validation: ``ValidateOrder``.
+        stock: ``ReserveStock`` and ``ReleaseStock``.
+        payment: ``ProcessPayment`` and ``RefundPayment``.
+        shipping: ``ShipOrder`` and ``CancelShipment``.
+    """
+
+    validation: lambda_.Function
+    stock: lambda_.Function
+    payment: lambda_.Function
+    shipping: lambda_.Function
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announcements:
+    """Who is told what became of an order.
+
+    Attributes:
+        source: Who says so.
+        resource: What the types of events begin with.
+        targets: Topics and queues, by name.
+        manual_queue: What people have to look at: what could not be told, and orders that could not be undone.
+    """
+
+    source: str
+    resource: str
+    targets: Mapping[str, sns.ITopic | sqs.IQueue]
+    manual_queue: sqs.IQueue
+
+    @property
+    def kind(self) -> str:
+        """The type of the event, in JSONata."""
+        return f'"{self.resource}." & $lowercase($outcome.state)'
+
+    @property
+    def event(self) -> str:
+        """The envelope, as subscribers of all patterns read it: the same one in each attempt. What is not known is left out."""
+        return (
+            f'{{"id": "{self.source}:" & $order_id & ":" & $outcome.state, "type": {self.kind}, "version": 1, '
+            '"time": $ended_at, "correlation_id": $order_id, "causation_id": $execution, '
+            f'"source": "order_workflow/{self.source}", "data": {{"order_id": $order_id, "state": $outcome.state, '
+            '"reason": $outcome.reason, "amount": $order.amount, "currency": $order.currency, '
+            '"payment_id": $payment.payment_id}}'
+        )
+
+
+class OrderStates:
+    """Defines the states.
+
+    Args:
+        scope: The pattern.
+        role: The state machine's.
+        steps: The functions.
+        table: The table of the orders.
+        announcements: Who is told what became of an order.
+        retry: How a step is tried again.
+        compensation_retry: The same of what undoes a step: longer, since there is nothing else to be done.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        role: iam.Role,
+        steps: OrderSteps,
+        table: dynamodb.ITable,
+        announcements: Announcements,
+        retry: Retry,
+        compensation_retry: Retry,
+    ) -> None:
+        self._scope = Construct(scope, "States")
+        self._tasks = OrderTasks(self._scope, role=role, table=table, retry=retry)
+        self._steps, self._announcements, self._compensation_retry = steps, announcements, compensation_retry
+
+    def define(self) -> sfn.IChainable:
+        """The first state, and all that come after it: the way forward, the way back, and the end that both have."""
+        record = self._end()
+        cancel, refund, release = self._way_back(record)
+
+        validate = self._validate()
+        claim = self._claim()
+        reserve = self._tasks.step("ReserveStock", self._steps.stock)
+        paid = {"payment": "{% $states.result.Payload %}"}
+        process = self._tasks.step("ProcessPayment", self._steps.payment, assign=paid)
+        is_paid = sfn.Choice.jsonata(self._scope, "IsPaymentSuccessful", comment="Only what says so is shipped")
+        declined = sfn.Pass.jsonata(self._scope, "PaymentFailed", assign=_outcome("DECLINED", DECLINED))
+        ship = self._tasks.step("ShipOrder", self._steps.shipping, assign=_outcome("SHIPPED", ""))
+
+        validate.next(claim).next(reserve).next(process).next(is_paid)
+        is_paid.when(sfn.Condition.jsonata("{% $payment.success = true %}"), ship).otherwise(declined)
+        declined.next(release)
+        ship.next(record)
+
+        _catch(validate, record, "InvalidOrder", {**FRESH, "order": {}, **_outcome("REJECTED", REASON)})
+        _catch_fault(validate, record, {**FRESH, "order": {}})
+        _catch_fault(claim, record)
+        _catch(reserve, release, "OutOfStock", _outcome("OUT_OF_STOCK", REASON))
+        _catch_fault(reserve, release)
+        _catch(process, is_paid, "PaymentDeclined", {"payment": {"success": False, "reason": REASON}})
+        _catch_fault(process, refund)
+        _catch(ship, cancel, "ShippingFailed", _outcome("SHIPPING_FAILED", REASON))
+        _catch_fault(ship, cancel)
+        return validate
+
+    def _validate(self) -> sfn.TaskStateBase:
+        known = {**FRESH, "order": "{% $states.result.Payload.order %}"}
+        function = self._steps.validation
+        return self._tasks.step("ValidateOrder", function, known=FROM_CONTEXT, order="{% $states.input %}", assign=known)
+
+    def _claim(self) -> sfn.TaskStateBase:
+        """Write the order down, for this execution alone: another one of the same name ends here."""
+        claim = self._tasks.update(
+            "ClaimOrder",
+            "SET #state = :state, #order = :order, created_at = if_not_exists(created_at, :now)",
+            {":state": "PROCESSING", ":order": "{% $string($order) %}"},
+        )
+        known = sfn.Succeed.jsonata(self._scope, "OrderKnown", comment="Another execution works it, or has done so")
+        _catch(claim, known, CLAIMED, {})
+        return claim
+
+    def _way_back(self, record: sfn.TaskStateBase) -> Sequence[sfn.TaskStateBase]:
+        """What undoes the steps, the last one first. One that fails keeps none of the others from being done."""
+        undoing = {
+            "CancelShipment": self._steps.shipping,
+            "RefundPayment": self._steps.payment,
+            "ReleaseStock": self._steps.stock,
+        }
+        undone = [self._tasks.step(*each, retry=self._compensation_retry) for each in undoing.items()]
+        is_all = sfn.Choice.jsonata(self._scope, "IsAllUndone")
+        for state, following in zip(undone, [*undone[1:], is_all], strict=True):
+            state.next(following)
+            entry = f'{{"step": "{state.id}", "error": $states.errorOutput.Error, "cause": $states.errorOutput.Cause}}'
+            _catch(state, following, ANY, {"unresolved": f"{{% $append($unresolved, [{entry}]) %}}"})
+        is_all.when(sfn.Condition.jsonata("{% $count($unresolved) = 0 %}"), record).otherwise(self._keep(record))
+        return undone
+
+    def _keep(self, record: sfn.TaskStateBase) -> sfn.TaskStateBase:
+        """Leave to people what could not be undone, with all that is known about it."""
+        names = ("order_id", "execution", "order", "payment", "outcome", "fault", "unresolved")
+        body = {"kind": "compensation failed", **{name: f"{{% ${name} %}}" for name in names}}
+        keep = self._tasks.send("KeepForPeople", self._announcements.manual_queue, body, retry=self._compensation_retry)
+        fault = {"fault": {"error": "CompensationFailed", "cause": "{% $string($unresolved) %}"}}
+        outcome = _outcome("UNRESOLVED", "{% $outcome.reason %}")
+        failed = sfn.Pass.jsonata(self._scope, "CompensationFailed", assign={**fault, **outcome})
+        keep.next(failed).next(record)
+        _catch(keep, failed, ANY, {})
+        return keep
+
+    def _end(self) -> sfn.TaskStateBase:
+        """Write down what became of the order, tell everybody, and fail if something was broken."""
+        values = {
+            ":state": "{% $outcome.state %}",
+            ":reason": "{% $outcome.reason %}",
+            ":payment_id": '{% $exists($payment.payment_id) ? $string($payment.payment_id) : "" %}',
+        }
+        expression = "SET #state = :state, reason = :reason, payment_id = :payment_id"
+        record = self._tasks.update("RecordOutcome", expression, values, assign={"ended_at": NOW})
+        broadcast = self._broadcast()
+        record.next(broadcast)
+        elsewhere = sfn.Succeed.jsonata(self._scope, "OrderElsewhere", comment="Its row is another execution's")
+        _catch(record, elsewhere, CLAIMED, {})
+        _catch(record, broadcast, ANY, {**FAULT, "ended_at": NOW})
+        is_broken = self._is_broken()
+        broadcast.add_catch(is_broken, errors=[ANY], assign=dict(FAULT))
+        broadcast.next(is_broken)
+        return record
+
+    def _is_broken(self) -> sfn.Choice:
+        failed = sfn.Fail.jsonata(self._scope, "OrderFailed", error="{% $fault.error %}", cause="{% $fault.cause %}")
+        told = {"order_id": "{% $order_id %}", "state": "{% $outcome.state %}", "reason": "{% $outcome.reason %}"}
+        closed = sfn.Succeed.jsonata(self._scope, "OrderClosed", outputs=told)
+        is_broken = sfn.Choice.jsonata(self._scope, "IsSomethingBroken")
+        return is_broken.when(sfn.Condition.jsonata('{% $fault.error != "" %}'), failed).otherwise(closed)
+
+    def _broadcast(self) -> sfn.Parallel:
+        """Tell everybody at once. None of those who are told can undo the order, nor keep it from the others."""
+        broadcast = sfn.Parallel.jsonata(self._scope, "Broadcast")
+        event = f"{{% {self._announcements.event} %}}"
+        for name, target in self._announcements.targets.items():
+            tell: sfn.TaskStateBase
+            if hasattr(target, "queue_url"):
+                where = cast(sqs.IQueue, target).queue_url
+                tell = self._tasks.send(f"Tell{name}", cast(sqs.IQueue, target), event)
+            else:
+                where = target.topic_arn
+                tell = self._tasks.publish(f"Tell{name}", target, self._announcements.event, self._announcements.kind)
+            kept = {"kind": "announcement failed", "target": where, "event": event}
+            _catch(tell, self._tasks.send(f"Keep{name}", self._announcements.manual_queue, kept), ANY, {})
+            broadcast.branch(tell)
+        return broadcast
+
+
+def _outcome(state: str, reason: str) -> dict[str, Any]:
+    return {"outcome": {"state": state, "reason": reason}}
+
+
+def _catch(state: sfn.TaskStateBase, following: sfn.IChainable, error: str, assign: Mapping[str, Any]) -> None:
+    state.add_catch(following, errors=[error], assign=dict(assign) or None)
+
+
+def _catch_fault(state: sfn.TaskStateBase, following: sfn.IChainable, known: Mapping[str, Any] | None = None) -> None:
+    """Whatever else goes wrong: the order has failed, and so has the execution."""
+    broken = f'{{% "{state.id}: " & $states.errorOutput.Error %}}'
+    _catch(state, following, ANY, {**(known or {}), **FAULT, **_outcome("FAILED", broken)})

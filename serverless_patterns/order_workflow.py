@@ -1,0 +1,480 @@
+"""OrderWorkflow: order -> state machine -> stock, payment API, shipment, and back again when a step fails."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from aws_cdk import Duration, Names, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from serverless_patterns._blocks.alarms import AlarmSet, Alerts
+from serverless_patterns._blocks.arguments import check_arguments
+from serverless_patterns._blocks.brought_queue import brought_queue
+from serverless_patterns._blocks.checks import check, check_duration, check_one_of, check_resource, check_texts, check_type
+from serverless_patterns._blocks.function import MEMORY_SIZE, HandlerFunction
+from serverless_patterns._blocks.handler import Handler
+from serverless_patterns._blocks.order_states import Announcements, OrderStates, OrderSteps
+from serverless_patterns._blocks.queue import SPARE_RECEIVES, QueueOptions, WorkQueue, dead_letter_queue, work_queue
+from serverless_patterns._blocks.resource_schema import resource_schema
+from serverless_patterns._blocks.secret import grant_secret
+from serverless_patterns._blocks.state_machine import (
+    LONGEST_EXPRESS,
+    LONGEST_STANDARD,
+    Kind,
+    Retry,
+    define_state_machine,
+    machine_role,
+)
+from serverless_patterns._blocks.table import TableOptions, check_key, grant, grant_key_use, keyed_table
+from serverless_patterns._blocks.topic import define_topic
+from serverless_patterns._blocks.worker import WorkerOptions, consume
+from serverless_patterns.operations import Operations
+
+Starter = Literal["queue"]
+Part = Literal["validation", "stock", "payment", "shipping"]
+
+#: What each function does -> the longest that it may take, in seconds. A transaction that is refused is followed by another,
+#: 7 s each if all attempts time out. A charge is asked for once, 7 s, and once more with the secret read anew, 7 s as well.
+PARTS: Mapping[Part, tuple[str, int]] = {
+    "validation": ("Validates", 10),
+    "stock": ("Reserves and releases the stock of", 20),
+    "payment": ("Charges and pays back", 35),
+    "shipping": ("Ships, and cancels the shipment of,", 20),
+}
+#: Characters of the name of a workflow, which is part of keys and ids of events.
+LONGEST_NAME = 64
+SCHEMA_FILE = "schema.json"
+
+#: What an order is, unless the user says otherwise. A transaction of DynamoDB changes at most 100 items.
+#: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+ORDER: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "minLength": 1, "maxLength": 80, "pattern": "^[A-Za-z0-9][A-Za-z0-9._@+-]*$"},
+        "customer_id": {"type": "string", "minLength": 1, "maxLength": 128},
+        "amount": {"type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000, "multipleOf": 0.01},
+        "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+        "items": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 99,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "sku": {"type": "string", "minLength": 1, "maxLength": 64},
+                    "quantity": {"type": "integer", "minimum": 1, "maximum": 1000},
+                },
+                "required": ["sku", "quantity"],
+                "additionalProperties": False,
+            },
+        },
+        "ship_to": {
+            "type": "object",
+            "properties": {"country": {"type": "string", "pattern": "^[A-Z]{2}$"}},
+            "required": ["country"],
+        },
+    },
+    "required": ["customer_id", "amount", "currency", "items"],
+}
+
+
+class OrderWorkflow(Construct):
+    """Orders that are worked step by step, and undone in reverse order when a step fails: a saga.
+
+    Example::
+
+        orders = OrderWorkflow(self, "Orders", starter="queue")
+
+    The way forward: ``ValidateOrder``, ``ReserveStock``, ``ProcessPayment``, ``IsPaymentSuccessful``, ``ShipOrder``. The way
+    back: ``CancelShipment``, ``RefundPayment``, ``ReleaseStock``. What became of an order is in the table and is announced:
+    SHIPPED, or REJECTED, OUT_OF_STOCK, DECLINED, SHIPPING_FAILED. An execution fails only if something is broken; its order is
+    FAILED then, or UNRESOLVED if it could not be undone: all that is known about it is in the manual queue.
+
+    An execution is named after its order, so that each order has one. The payment API is named once, in the secret:
+    ``aws secretsmanager put-secret-value --secret-id <PaymentSecretArn> --secret-string '{"url": "https://...", "api_key":
+    "..."}'``; charges are posted to the ``url``, refunds to ``<url>/refunds``. The stock is put into its table:
+    ``{"id": "<sku>", "available": 10}``.
+
+    There is one function for each thing that steps change, which does and undoes: both need the same permissions.
+
+    Args:
+        resource: What the orders are called; the types of announcements begin with it. Default ``"orders"``.
+        schema: JSON Schema (draft 2020-12) of an order. The bundled steps need ``amount`` (a number), ``currency`` (a string)
+            and ``items`` (an array of ``sku`` and ``quantity``), all required. Default: those, customer_id, and where it goes.
+        kind: ``"standard"`` (default) runs each order once and keeps its history for 90 days. ``"express"`` is cheaper and
+            ends after five minutes, whatever is not undone then: for orders that are worked in seconds.
+        starter: ``"queue"``: a queue, and a function that starts an execution for each order in it. Default: whoever is
+            granted ``grant_start`` starts executions, named after the order's id.
+        handlers: Your functions instead of bundled ones, by ``"validation"``, ``"stock"``, ``"payment"``, ``"shipping"``. Each
+            gets ``{"step", "order_id", "execution", "order"}``, may be asked more than once, and raises what the bundled ones
+            raise: ``InvalidOrder``, ``OutOfStock``, ``PaymentDeclined`` or ``ShippingFailed`` for an answer, and
+            ``UnavailableError`` for what is to be tried again.
+        ships_to: The countries that orders are shipped to, as ``ship_to.country`` names them. Default: all.
+        queue: Options of the queue that is defined, or a queue of yours; with ``starter="queue"``.
+        dead_letter_queue: That of an imported ``queue``, which does not know its own.
+        worker: How the queue is consumed. Default: 30 s, batches of 10, 10 at a time, 5 tries.
+        table: Options of the table of orders, or a table of yours with the string partition key ``id`` and no sort key.
+        stock_table: The same of the table of stock.
+        topic: A topic of yours for the announcements. Default: one is defined.
+        broadcast_to: Topics and standard queues that are told as well, all at once, by names in PascalCase. Default: none.
+        payment_secret: A secret of yours with ``{"url": ..., "api_key": ...}``. Default: one is defined.
+        retry: How a step is tried again. Default: 4 times, after up to 2, 4, 8 and 16 s.
+        compensation_retry: How what undoes a step is tried again. Default: 12 times within about two hours, in an Express one
+            4 times within 15 s.
+        timeout: The longest that an execution may take. Default: a day; an Express one five minutes, the most.
+        encryption_key: A customer managed key for the queues, tables, topic and secret that are defined; the stack's region
+            must be known. Default: keys that AWS owns, free.
+        operations: Retention, backups, logs, capacity. Default: the careful ones.
+
+    Raises:
+        PatternError: An argument does not fit; the message says what is allowed.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        resource: str = "orders",
+        schema: Mapping[str, object] | None = None,
+        kind: Kind = "standard",
+        starter: Starter | None = None,
+        handlers: Mapping[Part, Handler] | None = None,
+        ships_to: Sequence[str] = (),
+        queue: sqs.IQueue | QueueOptions | None = None,
+        dead_letter_queue: sqs.IQueue | None = None,
+        worker: WorkerOptions | None = None,
+        table: dynamodb.ITable | TableOptions | None = None,
+        stock_table: dynamodb.ITable | TableOptions | None = None,
+        topic: sns.ITopic | None = None,
+        broadcast_to: Mapping[str, sns.ITopic | sqs.IQueue] | None = None,
+        payment_secret: secretsmanager.ISecret | None = None,
+        retry: Retry | None = None,
+        compensation_retry: Retry | None = None,
+        timeout: Duration | None = None,
+        encryption_key: kms.IKey | None = None,
+        operations: Operations | None = None,
+    ) -> None:
+        check_arguments(locals())
+        self._handlers, self._resource, self._key = dict(handlers or {}), resource, encryption_key
+        self._worker_options = worker or WorkerOptions()
+        timeout = timeout or (Duration.seconds(LONGEST_EXPRESS) if kind == "express" else Duration.days(1))
+        _check(resource, kind, starter, self._handlers, ships_to=ships_to, timeout=timeout)
+        _check_starter(starter, queue=queue, dead_letter_queue=dead_letter_queue, worker=worker)
+        targets = _targets(broadcast_to)
+        check(topic is None or not topic.fifo, "topic must be a standard topic, got a FIFO one: orders end in no order")
+        retry, undo = _retries(kind, retry, compensation_retry)
+        order = _order_schema(ORDER if schema is None else schema, bundled={*PARTS} - {*self._handlers})
+        tables = [_table_options(*given, key=encryption_key) for given in (("table", table), ("stock_table", stock_table))]
+        super().__init__(scope, construct_id)
+        self._operations = operations or Operations()
+
+        self._queue = self._define_queue(queue, dead_letter_queue) if starter == "queue" else None
+        self._table, self._stock_table = (self._keyed(*each) for each in zip(("Table", "StockTable"), tables, strict=True))
+        self._secret = payment_secret or self._define_secret()
+        self._topic, self._owns_topic = topic or define_topic(self, "Topic", key=encryption_key), topic is None
+        self._manual_queue = _manual_queue(self, encryption_key, self._operations)
+
+        self._steps = self._define_steps(order, ships_to)
+        self._role = machine_role(self, "StateMachineRole", f"Assumed by the state machine that works {resource}")
+        states = OrderStates(
+            self,
+            role=self._role,
+            steps=self._steps,
+            table=self._table,
+            announcements=Announcements(
+                source=self._name,
+                resource=resource,
+                targets={"Topic": self._topic, **targets},
+                manual_queue=self._manual_queue,
+            ),
+            retry=retry,
+            compensation_retry=undo,
+        )
+        self._machine = define_state_machine(
+            self,
+            "StateMachine",
+            start=states.define(),
+            role=self._role,
+            kind=kind,
+            timeout=timeout,
+            operations=self._operations,
+        )
+        self._starter = None if self._queue is None else self._define_starter(self._queue)
+
+    @property
+    def state_machine(self) -> sfn.StateMachine:
+        """The state machine."""
+        return self._machine
+
+    @property
+    def queue(self) -> sqs.IQueue | None:
+        """Where orders wait to be started, with ``starter="queue"``."""
+        return None if self._queue is None else self._queue.queue
+
+    @property
+    def manual_queue(self) -> sqs.IQueue:
+        """What people have to look at: orders that could not be undone, and announcements that could not be made."""
+        return self._manual_queue
+
+    @property
+    def table(self) -> dynamodb.ITable:
+        """The table of orders: the one that was given, or the one that was defined."""
+        return self._table
+
+    @property
+    def stock_table(self) -> dynamodb.ITable:
+        """The table of stock, the same."""
+        return self._stock_table
+
+    @property
+    def topic(self) -> sns.ITopic:
+        """Announces what became of each order: subscribe to it, or give it to ``SnsFanout``."""
+        return self._topic
+
+    @property
+    def payment_secret(self) -> secretsmanager.ISecret:
+        """The address and key of the payment API: ``{"url": ..., "api_key": ...}``."""
+        return self._secret
+
+    def step_function(self, part: Part) -> lambda_.Function:
+        """The function that does, and undoes, a part of the work."""
+        check_one_of("part", part, tuple(PARTS))
+        found: lambda_.Function = getattr(self._steps, part)
+        return found
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """What a stack shows after a deploy, by its stable name."""
+        return {
+            "StateMachineArn": self._machine.state_machine_arn,
+            "TableName": self._table.table_name,
+            "StockTableName": self._stock_table.table_name,
+            "TopicArn": self._topic.topic_arn,
+            "ManualQueueUrl": self._manual_queue.queue_url,
+            "PaymentSecretArn": self._secret.secret_arn,
+            **{f"{part.capitalize()}Name": self.step_function(part).function_name for part in PARTS},
+            **{f"{part.capitalize()}LogGroupName": self.step_function(part).log_group.log_group_name for part in PARTS},
+            **self._starter_outputs,
+        }
+
+    def grant_start(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let a principal start executions. It names them after the order's id, and takes ExecutionAlreadyExists for done."""
+        return self._machine.grant_start_execution(grantee)
+
+    def add_alarms(self, alerts: Alerts) -> list[cloudwatch.Alarm]:
+        """Define the alarms of the state machine, of what it leaves to people, the functions, the queue and the tables."""
+        alarms = AlarmSet(self, alerts)
+        alarms.add_state_machine("Executions", self._machine)
+        alarms.add_dead_letters("Manual", self._manual_queue, "An order could not be undone, or its end not announced")
+        for part, (_, seconds) in PARTS.items():
+            function = self.step_function(part)
+            alarms.add_step(part.capitalize(), function, timeout=Duration.seconds(seconds))
+            if part not in self._handlers:  # another one writes no such metric
+                alarms.add_unexpected_errors(function, part.capitalize())
+        if self._queue is not None and self._starter is not None:
+            alarms.add_queue("Orders", self._queue, self._starter)
+            alarms.add_worker("Starter", self._starter, timeout=self._worker_options.timeout_or_default)
+            alarms.add_unexpected_errors(self._starter, "Starter")
+        if self._owns_topic:
+            alarms.add_topic("Announcement", self._topic)  # that of another pattern has its alarms there
+        alarms.add_table("Table", self._table, ("UpdateItem", "TransactWriteItems"))
+        alarms.add_table("StockTable", self._stock_table, ("TransactWriteItems",))
+        return alarms.alarms
+
+    @property
+    def _name(self) -> str:
+        """A name that no other workflow has, in any account and region."""
+        stack = Stack.of(self)
+        return f"{Names.unique_resource_name(self, max_length=LONGEST_NAME, separator='-')}-{stack.account}-{stack.region}"
+
+    @property
+    def _starter_outputs(self) -> Mapping[str, str]:
+        if self._queue is None or self._starter is None:
+            return {}
+        return {
+            "QueueUrl": self._queue.queue.queue_url,
+            "DeadLetterQueueUrl": self._queue.dead_letter_queue.queue_url,
+            "StarterName": self._starter.function_name,
+            "StarterLogGroupName": self._starter.log_group.log_group_name,
+        }
+
+    def _keyed(self, construct_id: str, options: dynamodb.ITable | TableOptions) -> dynamodb.ITable:
+        if not isinstance(options, TableOptions):
+            return options
+        return keyed_table(self, construct_id, options=options, operations=self._operations)
+
+    def _define_queue(self, queue: sqs.IQueue | QueueOptions | None, dead_letters: sqs.IQueue | None) -> WorkQueue:
+        worker = self._worker_options
+        if queue is not None and queue.fifo:
+            worker.check_fifo()
+        if queue is not None and not isinstance(queue, QueueOptions):
+            return brought_queue(self, queue, dead_letters, worker=worker)
+        return work_queue(
+            self,
+            "",
+            options=queue or QueueOptions(),
+            least_visibility=worker.least_visibility,
+            max_receive_count=worker.max_attempts,
+            redrive_after=worker.max_attempts + SPARE_RECEIVES,
+            key=self._key,
+            operations=self._operations,
+        )
+
+    def _define_secret(self) -> secretsmanager.Secret:
+        return secretsmanager.Secret(
+            self,
+            "PaymentSecret",
+            description='The payment API: {"url": "https://...", "api_key": "..."}; put the real ones after the first deploy',
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                secret_string_template=json.dumps({"url": ""}), generate_string_key="api_key"
+            ),
+            encryption_key=self._key,
+            removal_policy=self._operations.removal_policy,
+        )
+
+    def _define_steps(self, order: Mapping[str, Any], ships_to: Sequence[str]) -> OrderSteps:
+        """The functions, each with what it needs and nothing else."""
+        orders, stock = {"TABLE_NAME": self._table.table_name}, {"STOCK_TABLE_NAME": self._stock_table.table_name}
+        steps = OrderSteps(
+            validation=self._step("validation", {"SCHEMA_FILE": f"order_workflow/{SCHEMA_FILE}"}, schema=order),
+            stock=self._step("stock", {**orders, **stock}),
+            payment=self._step("payment", {"WORKFLOW": self._name, "PAYMENT_SECRET_ARN": self._secret.secret_arn}),
+            shipping=self._step("shipping", {**orders, **({"SHIPS_TO": ",".join(ships_to)} if ships_to else {})}),
+        )
+        for function, tables in ((steps.stock, (self._table, self._stock_table)), (steps.shipping, (self._table,))):
+            for table in tables:
+                grant(function, table, "UpdateItem")
+                grant_key_use(table.encryption_key, function)
+        grant_secret(steps.payment, self._secret)
+        return steps
+
+    def _step(self, part: Part, environment: Mapping[str, str], *, schema: Mapping[str, Any] | None = None) -> HandlerFunction:
+        does, seconds = PARTS[part]
+        files = None if schema is None else {SCHEMA_FILE: json.dumps(schema)}
+        return HandlerFunction(
+            self,
+            part.capitalize(),
+            handler=self._handlers.get(part) or Handler.bundled("order_workflow", entry=f"{part}.handler", files=files),
+            description=f"{does} {self._resource}",
+            timeout=Duration.seconds(seconds),
+            environment=environment,
+            operations=self._operations,
+        )
+
+    def _define_starter(self, queue: WorkQueue) -> HandlerFunction:
+        options = self._worker_options
+        function = HandlerFunction(
+            self,
+            "Starter",
+            handler=Handler.bundled("order_workflow"),
+            description=f"Starts an execution for each of the {self._resource} in the queue",
+            timeout=options.timeout_or_default,
+            environment={**options.settings(queue), "STATE_MACHINE_ARN": self._machine.state_machine_arn},
+            operations=self._operations,
+            memory_size=options.memory_size or MEMORY_SIZE,
+        )
+        consume(self, "StarterSource", function=function, queue=queue, options=options, operations=self._operations)
+        self.grant_start(function)
+        return function
+
+
+def _manual_queue(scope: Construct, key: kms.IKey | None, operations: Operations) -> sqs.Queue:
+    """What people have to look at is kept as long as SQS can."""
+    return dead_letter_queue(scope, "ManualQueue", key=key, operations=operations)
+
+
+def _check(
+    resource: str,
+    kind: str,
+    starter: str | None,
+    handlers: Mapping[Part, Handler],
+    *,
+    ships_to: Sequence[str],
+    timeout: Duration,
+) -> None:
+    check_resource(resource)
+    check_one_of("kind", kind, ("standard", "express"))
+    check(starter in (None, "queue"), f"starter must be 'queue', or None if you start executions yourself, got {starter!r}")
+    for part, handler in handlers.items():
+        check_one_of("a key of handlers", part, tuple(PARTS))
+        check_type(f"handlers[{part!r}]", handler, Handler, "made by Handler.from_directory(...), or Handler(code, 'a.b')")
+    check_texts("ships_to", ships_to)
+    check(
+        not ships_to or "shipping" not in handlers,
+        f"ships_to is for the bundled shipping, got {ships_to!r} beside a handler of yours: check it there",
+    )
+    check_duration("timeout", timeout, least=1, most=LONGEST_EXPRESS if kind == "express" else LONGEST_STANDARD, why=kind)
+
+
+def _targets(given: Mapping[str, sns.ITopic | sqs.IQueue] | None) -> Mapping[str, sns.ITopic | sqs.IQueue]:
+    for name, target in (given or {}).items():
+        check(
+            re.fullmatch(r"[A-Z][A-Za-z0-9]{0,40}", name) and name not in {"Topic", "ForPeople"},
+            f"a name in broadcast_to must be in PascalCase, and neither Topic nor ForPeople, got {name!r}",
+        )
+        known = hasattr(target, "topic_arn") or hasattr(target, "queue_arn")
+        check(known, f"broadcast_to[{name!r}] must be an SNS topic or an SQS queue, got {target!r}")
+        check(
+            not target.fifo, f"broadcast_to[{name!r}] must be a standard topic or queue, got a FIFO one: orders end in no order"
+        )
+    return dict(given or {})
+
+
+def _check_starter(starter: str | None, **given: object) -> None:
+    for name, value in given.items():
+        check(starter is not None or value is None, f"{name} goes with starter='queue', got {value!r} without it")
+
+
+def _retries(kind: Kind, retry: Retry | None, undo: Retry | None) -> tuple[Retry, Retry]:
+    for name, value in (("retry", retry), ("compensation_retry", undo)):
+        check_type(name, value, Retry, "a Retry(...)", optional=True)
+    express = Retry(interval=Duration.seconds(1), max_attempts=4, max_delay=Duration.seconds(8))
+    patient = Retry(interval=Duration.seconds(5), max_attempts=12, max_delay=Duration.minutes(15))
+    return retry or Retry(), undo or (express if kind == "express" else patient)
+
+
+def _order_schema(schema: Mapping[str, object], bundled: set[Part]) -> dict[str, Any]:
+    """The checked schema, with what the bundled steps need."""
+    order = resource_schema(schema, reserved=())
+    properties, required = order["properties"], order.get("required", [])
+    needed: dict[str, tuple[str, ...]] = {}
+    if "payment" in bundled:
+        needed |= {"amount": ("number", "integer"), "currency": ("string",)}
+    if "stock" in bundled:
+        needed |= {"items": ("array",)}
+    for name, kinds in needed.items():
+        field = properties.get(name)
+        found = field.get("type") if isinstance(field, Mapping) else None
+        check(
+            found in kinds and name in required,
+            f"schema must require {name!r} with type {kinds[0]!r}: the bundled steps work with it; "
+            f"got {field!r}{'' if name in required else ', not required'}; or give handlers of yours",
+        )
+    return order
+
+
+def _table_options(
+    name: str, table: dynamodb.ITable | TableOptions | None, *, key: kms.IKey | None
+) -> dynamodb.ITable | TableOptions:
+    if table is not None and not isinstance(table, TableOptions):
+        check(hasattr(table, "table_arn"), f"{name} must be TableOptions(...) or a DynamoDB table, got {table!r}")
+        check_key(name, table)
+        return table
+    options = table or TableOptions()
+    expiry = options.time_to_live_attribute
+    check(expiry is None, f"time_to_live_attribute of {name}: its rows have no such attribute, got {expiry!r}; leave it out")
+    return options if options.encryption_key is not None else dataclasses.replace(options, encryption_key=key)

@@ -1,0 +1,457 @@
+"""OrderWorkflow, deployed by the real CDK CLI: every path of an order, forward and back, and what is left to people."""
+
+import json
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from serverless_patterns.local.account import Account, Stack
+from serverless_patterns.local.functions import FunctionLog
+from serverless_patterns.local.payment_provider import Behaviour, PaymentProvider, first
+from serverless_patterns.local.queues import Inbox, Queue
+from tests.local.pipeline import NOBODY, eventually, new_ids
+
+#: As by default, but for pauses that nobody has to wait for.
+BODY = """
+from aws_cdk import Duration
+from aws_cdk import aws_sqs as sqs
+from serverless_patterns.order_workflow import OrderWorkflow
+from serverless_patterns._blocks.state_machine import Retry
+soon = Retry(interval=Duration.seconds(1), max_attempts=2, backoff_rate=1, max_delay=Duration.seconds(2))
+warehouse = sqs.Queue(stack, "Warehouse", enforce_ssl=True)
+pattern = OrderWorkflow(
+    stack,
+    "Orders",
+    kind={kind!r},
+    starter="queue",
+    ships_to=["DE"],
+    broadcast_to={{"Warehouse": warehouse}},
+    retry=soon,
+    compensation_retry=soon,
+    worker=WorkerOptions(timeout=Duration.seconds(10), retry_delay=Duration.seconds(1)),
+    operations=LOCAL.operations,
+)
+pattern.add_alarms(Alerts())
+cdk.CfnOutput(stack, "WarehouseUrl", value=warehouse.queue_url)
+"""
+ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
+#: Seconds: three attempts of a step that is answered by nobody, seven each, and those of what undoes it.
+LONG = 90
+
+
+@dataclass
+class Ended:
+    """What became of an execution, of its order, and of its items."""
+
+    status: str
+    error: str
+    row: dict[str, Any]
+    steps: list[str]
+
+
+class Workflow:
+    """A deployed workflow and the payment provider that its secret names."""
+
+    def __init__(self, account: Account, stack: Stack, provider: PaymentProvider) -> None:
+        self.outputs, self.provider = stack.outputs, provider
+        self.queue = Queue(account, self.outputs["QueueUrl"])
+        self.dead_letters = Queue(account, self.outputs["DeadLetterQueueUrl"])
+        self.manual = Queue(account, self.outputs["ManualQueueUrl"])
+        self.warehouse = Queue(account, self.outputs["WarehouseUrl"])
+        self.starter_log = FunctionLog(account.client("logs"), self.outputs["StarterLogGroupName"])
+        self.machine = self.outputs["StateMachineArn"]
+        self._states, self._lambda = account.client("stepfunctions"), account.client("lambda")
+        self._orders = account.table(self.outputs["TableName"])
+        self._stock = account.table(self.outputs["StockTableName"])
+        self._behaviours: dict[str, Any] = {}
+        provider.behaviour_for = self._behaviour_for
+
+    def _behaviour_for(self, reference: str) -> Behaviour:
+        behaviour = self._behaviours.get(reference, Behaviour.APPROVE)
+        return behaviour if isinstance(behaviour, Behaviour) else behaviour(reference)
+
+    def behave(self, **behaviours: Any) -> None:
+        self._behaviours |= behaviours
+
+    def order(self, order_id: str, *, available: int = 5, **fields: Any) -> dict[str, Any]:
+        """An order of two items of its own, of which there are so many."""
+        self._stock.put_item(Item={"id": f"sku-{order_id}", "available": available})
+        items = [{"sku": f"sku-{order_id}", "quantity": 2}]
+        base = {"id": order_id, "customer_id": "c-1", "amount": 19.99, "currency": "EUR", "ship_to": {"country": "DE"}}
+        return {**base, "items": items, **fields}
+
+    def send(self, *orders: object) -> None:
+        self.queue.send(*(order if isinstance(order, str) else json.dumps(order) for order in orders))
+
+    def start(self, order: dict[str, Any]) -> str:
+        answer = self._states.start_execution(stateMachineArn=self.machine, name=order["id"], input=json.dumps(order))
+        arn: str = answer["executionArn"]
+        return arn
+
+    def execution(self, order_id: str) -> dict[str, Any]:
+        arn = f"{self.machine.replace(':stateMachine:', ':execution:')}:{order_id}"
+        try:
+            found: dict[str, Any] = self._states.describe_execution(executionArn=arn)
+        except ClientError:
+            return {"status": "not started", "executionArn": arn}
+        return found
+
+    def row(self, order_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._orders.get_item(Key={"id": order_id}, ConsistentRead=True).get("Item", {})
+        return found
+
+    def available(self, order_id: str) -> int:
+        return int(self._stock.get_item(Key={"id": f"sku-{order_id}"}, ConsistentRead=True)["Item"]["available"])
+
+    def ended(self, order_id: str, *, seconds: float = LONG) -> Ended:
+        """The execution once it has ended."""
+        found = eventually(
+            f"{order_id} ends",
+            lambda: self.execution(order_id),
+            good=lambda found: found["status"] in ENDED,
+            seconds=seconds,
+        )
+        history = self._states.get_execution_history(executionArn=found["executionArn"], maxResults=1000)["events"]
+        entered = [event["stateEnteredEventDetails"]["name"] for event in history if "stateEnteredEventDetails" in event]
+        return Ended(found["status"], found.get("error", ""), self.row(order_id), entered)
+
+    def worked(self, order_id: str, **fields: Any) -> Ended:
+        """Send an order through the queue, and see what becomes of it."""
+        self.send(self.order(order_id, **fields))
+        return self.ended(order_id)
+
+    def money(self, order_id: str) -> list[str]:
+        """What was done with the money of an order, in its order."""
+        charges = list(self.provider.charges.values())
+        return [charge.key.rpartition(":")[2] for charge in charges if charge.reference.partition("/")[0] == order_id]
+
+    def kept(self, order_id: str) -> list[dict[str, Any]]:
+        """What is left to people about an order, taken out."""
+        return [json.loads(message.body) for message in self.manual.take(lambda message: order_id in message.body)]
+
+    @contextmanager
+    def changed(self, part: str, *, timeout: int | None = None, **variables: str):
+        """A function with another timeout or other variables, as long as this lasts."""
+        name = self.outputs[f"{part}Name"]
+        before = self._lambda.get_function_configuration(FunctionName=name)
+        known = before["Environment"]["Variables"]
+        self._configure(name, Timeout=timeout or before["Timeout"], Environment={"Variables": known | variables})
+        try:
+            yield
+        finally:
+            self._configure(name, Timeout=before["Timeout"], Environment={"Variables": known})
+
+    @contextmanager
+    def impatient(self, state: str, seconds: int):
+        """A state machine whose state waits no longer than so many seconds, as long as this lasts."""
+        before = self._states.describe_state_machine(stateMachineArn=self.machine)["definition"]
+        changed = json.loads(before)
+        changed["States"][state]["TimeoutSeconds"] = seconds
+        self._states.update_state_machine(stateMachineArn=self.machine, definition=json.dumps(changed))
+        try:
+            yield
+        finally:
+            self._states.update_state_machine(stateMachineArn=self.machine, definition=before)
+
+    def _configure(self, name: str, **configuration: Any) -> None:
+        self._lambda.update_function_configuration(FunctionName=name, **configuration)
+        self._lambda.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
+
+
+@contextmanager
+def running(account, stack):
+    with PaymentProvider() as provider:
+        provider.put_secret(account, stack.outputs["PaymentSecretArn"])
+        yield Workflow(account, stack, provider)
+
+
+@pytest.fixture(scope="module")
+def workflow(account, deploy_app):
+    with running(account, deploy_app("order-workflow", BODY.format(kind="standard"))) as deployed:
+        yield deployed
+
+
+@pytest.fixture
+def inbox(account, workflow):
+    with Inbox(account, workflow.outputs["TopicArn"]) as box:
+        yield box
+
+
+@pytest.fixture
+def order_id():
+    return f"order-{uuid.uuid4().hex[:12]}"
+
+
+def told(inbox, order_id):
+    """What is announced about an order, once something is."""
+    events = eventually(
+        "it is announced",
+        lambda: [json.loads(message.body) for message in inbox.received()],
+        good=lambda found: any(event["correlation_id"] == order_id for event in found),
+    )
+    return [event for event in events if event["correlation_id"] == order_id]
+
+
+# The way forward.
+
+
+def test_an_order_is_reserved_paid_and_shipped(workflow, order_id):
+    ended = workflow.worked(order_id)
+    assert (ended.status, ended.row["state"], ended.row["stock"], ended.row["shipment"]) == (
+        "SUCCEEDED",
+        "SHIPPED",
+        "RESERVED",
+        "REQUESTED",
+    )
+    assert (workflow.available(order_id), workflow.money(order_id)) == (3, ["charge"])
+    assert ended.row["payment_id"] in {charge.id for charge in workflow.provider.charges.values()}
+    assert ended.steps == [
+        "ValidateOrder",
+        "ClaimOrder",
+        "ReserveStock",
+        "ProcessPayment",
+        "IsPaymentSuccessful",
+        "ShipOrder",
+        "RecordOutcome",
+        "Broadcast",
+        "IsSomethingBroken",
+        "OrderClosed",
+    ]
+
+
+def test_everybody_is_told_of_a_shipped_order_in_one_envelope(workflow, inbox, order_id):
+    ended = workflow.worked(order_id)
+    (event,) = told(inbox, order_id)
+    assert (event["type"], event["version"], event["causation_id"]) == ("orders.shipped", 1, ended.row["execution"])
+    assert event["data"] == {
+        "order_id": order_id,
+        "state": "SHIPPED",
+        "reason": "",
+        "amount": "19.99",
+        "currency": "EUR",
+        "payment_id": ended.row["payment_id"],
+    }
+    assert [json.loads(m.body) for m in workflow.warehouse.take(lambda m: order_id in m.body)] == [event]
+
+
+def test_an_order_that_comes_three_times_is_worked_once(workflow, order_id):
+    order = workflow.order(order_id)
+    workflow.send(order, order, order)
+    assert workflow.ended(order_id).row["state"] == "SHIPPED"
+    eventually("the queue is empty", workflow.queue.count, good=lambda count: count == 0)
+    assert (workflow.available(order_id), workflow.money(order_id), workflow.dead_letters.count()) == (3, ["charge"], 0)
+
+
+# The answers that end an order.
+
+
+def test_a_declined_order_gives_its_items_back_and_is_no_failure(workflow, inbox, order_id):
+    workflow.behave(**{order_id: Behaviour.DECLINE})
+    ended = workflow.worked(order_id)
+    assert (ended.status, ended.row["state"], ended.row["reason"]) == ("SUCCEEDED", "DECLINED", "card refused")
+    assert (workflow.available(order_id), workflow.money(order_id)) == (5, [])
+    assert "PaymentFailed" in ended.steps
+    assert not {"ShipOrder", "RefundPayment"} & {*ended.steps}
+    assert [event["type"] for event in told(inbox, order_id)] == ["orders.declined"]
+
+
+def test_an_order_that_is_out_of_stock_is_not_charged(workflow, order_id):
+    ended = workflow.worked(order_id, available=1)
+    assert (ended.status, ended.row["state"]) == ("SUCCEEDED", "OUT_OF_STOCK")
+    assert f"sku-{order_id}" in ended.row["reason"]
+    assert (workflow.available(order_id), workflow.money(order_id)) == (1, [])
+    assert "ProcessPayment" not in ended.steps
+
+
+@pytest.mark.parametrize("wrong", [{"amount": -1}, {"items": []}, {"currency": "euro"}, {"note": "x"}])
+def test_an_order_that_does_not_fit_is_rejected_and_nothing_is_begun(workflow, inbox, order_id, wrong):
+    ended = workflow.worked(order_id, **wrong)
+    assert (ended.status, ended.row["state"]) == ("SUCCEEDED", "REJECTED")
+    assert ended.row["reason"].startswith("The order does not fit: /")
+    assert ended.steps[:3] == ["ValidateOrder", "RecordOutcome", "Broadcast"]
+    (event,) = told(inbox, order_id)
+    assert event["data"].keys() == {"order_id", "state", "reason"}
+
+
+def test_an_order_that_cannot_be_shipped_is_undone_in_reverse_order(workflow, order_id):
+    ended = workflow.worked(order_id, ship_to={"country": "XX"})
+    assert (ended.status, ended.row["state"], ended.row["stock"], ended.row["shipment"]) == (
+        "SUCCEEDED",
+        "SHIPPING_FAILED",
+        "RELEASED",
+        "CANCELLED",
+    )
+    assert [step for step in ended.steps if step in {"CancelShipment", "RefundPayment", "ReleaseStock"}] == [
+        "CancelShipment",
+        "RefundPayment",
+        "ReleaseStock",
+    ]
+    assert (workflow.available(order_id), workflow.money(order_id)) == (5, ["charge", "refund"])
+
+
+# What passes.
+
+
+@pytest.mark.parametrize("answer", [Behaviour.FAIL, Behaviour.THROTTLE, Behaviour.LOSE_ANSWER, Behaviour.HTML])
+def test_a_payment_that_fails_for_a_moment_is_tried_again_and_charged_once(workflow, order_id, answer):
+    workflow.behave(**{order_id: first(1, answer)})
+    ended = workflow.worked(order_id)
+    assert (ended.status, ended.row["state"], workflow.money(order_id)) == ("SUCCEEDED", "SHIPPED", ["charge"])
+
+
+def test_a_payment_whose_function_runs_out_of_time_is_tried_again(workflow, order_id):
+    workflow.behave(**{order_id: first(1, Behaviour.HANG)})
+    with workflow.changed("Payment", timeout=3):
+        ended = workflow.worked(order_id)
+    assert (ended.row["state"], workflow.money(order_id)) == ("SHIPPED", ["charge"])
+
+
+def test_a_payment_that_its_state_no_longer_waits_for_is_tried_again(workflow, order_id):
+    workflow.behave(**{order_id: first(1, Behaviour.HANG)})
+    with workflow.impatient("ProcessPayment", 2):
+        ended = workflow.worked(order_id)
+    assert (ended.row["state"], workflow.money(order_id)) == ("SHIPPED", ["charge"])
+
+
+def test_a_refund_that_fails_for_a_moment_is_tried_again(workflow, order_id):
+    workflow.behave(**{f"{order_id}/refund": first(2, Behaviour.FAIL)})
+    ended = workflow.worked(order_id, ship_to={"country": "XX"})
+    assert (ended.row["state"], workflow.money(order_id)) == ("SHIPPING_FAILED", ["charge", "refund"])
+
+
+# What is broken.
+
+
+def test_a_payment_of_which_nothing_is_known_is_paid_back_and_the_execution_fails(workflow, order_id):
+    workflow.behave(**{order_id: Behaviour.FAIL})
+    ended = workflow.worked(order_id)
+    assert (ended.status, ended.error, ended.row["state"]) == ("FAILED", "UnavailableError", "FAILED")
+    assert ended.row["reason"] == "ProcessPayment: UnavailableError"
+    assert (workflow.available(order_id), workflow.money(order_id)) == (5, ["refund"])
+    assert workflow.kept(order_id) == []
+
+
+def test_an_order_whose_shipping_is_broken_is_undone_and_the_execution_fails(workflow, order_id):
+    with workflow.changed("Shipping", TABLE_NAME="gone"):
+        ended = workflow.worked(order_id)
+    assert (ended.status, ended.row["state"]) == ("FAILED", "UNRESOLVED")  # whether it is shipped, nobody can say
+    assert (workflow.available(order_id), workflow.money(order_id)) == (5, ["charge", "refund"])
+    (letter,) = workflow.kept(order_id)
+    assert [each["step"] for each in letter["unresolved"]] == ["CancelShipment"]
+
+
+def test_an_error_that_does_not_pass_is_not_tried_again(workflow, order_id):
+    with workflow.changed("Stock", STOCK_TABLE_NAME="gone"):
+        ended = workflow.worked(order_id)
+    assert (ended.status, ended.error) == ("FAILED", "CompensationFailed")
+    assert ended.steps.count("ReserveStock") == 1
+    assert workflow.money(order_id) == []
+    assert len(workflow.kept(order_id)) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"), [(Behaviour.REFUSE, "RefundRefusedError"), (Behaviour.FAIL, "UnavailableError")], ids=str
+)
+def test_a_refund_that_fails_is_left_to_people_with_all_that_is_known(workflow, inbox, order_id, answer, error):
+    workflow.behave(**{f"{order_id}/refund": answer})
+    ended = workflow.worked(order_id, ship_to={"country": "XX"})
+    assert (ended.status, ended.error, ended.row["state"]) == ("FAILED", "CompensationFailed", "UNRESOLVED")
+    assert (workflow.available(order_id), workflow.money(order_id)) == (5, ["charge"])
+    (letter,) = workflow.kept(order_id)
+    assert (letter["kind"], letter["order_id"], letter["execution"]) == (
+        "compensation failed",
+        order_id,
+        ended.row["execution"],
+    )
+    assert [(each["step"], each["error"]) for each in letter["unresolved"]] == [("RefundPayment", error)]
+    assert letter["payment"]["payment_id"] == ended.row["payment_id"]
+    assert letter["outcome"] == {"state": "SHIPPING_FAILED", "reason": "It is not shipped to the country of this order."}
+    assert letter["order"]["amount"] == "19.99"
+    assert [event["type"] for event in told(inbox, order_id)] == ["orders.unresolved"]
+
+
+def test_what_is_left_to_people_sets_off_a_critical_alarm(workflow, account, order_id):
+    workflow.behave(**{f"{order_id}/refund": Behaviour.REFUSE})
+    workflow.worked(order_id, ship_to={"country": "XX"})
+    pages = account.client("cloudwatch").get_paginator("describe_alarms")
+    watched = [{"Name": "QueueName", "Value": workflow.outputs["ManualQueueUrl"].rpartition("/")[2]}]
+
+    def states():
+        alarms = (alarm for page in pages.paginate() for alarm in page["MetricAlarms"])
+        return {a["MetricName"]: a["StateValue"] for a in alarms if a.get("Dimensions") == watched}
+
+    eventually("it goes off", states, good=lambda seen: seen["ApproximateNumberOfMessagesVisible"] == "ALARM")
+    assert len(workflow.kept(order_id)) == 1
+
+
+# Two of a kind, and none.
+
+
+def test_a_second_execution_of_an_order_touches_nothing(workflow, account, order_id):
+    order = workflow.order(order_id)
+    table = account.table(workflow.outputs["TableName"])
+    table.put_item(Item={"id": order_id, "state": "SHIPPED", "execution": "arn:of-another"})
+    workflow.start(order)
+    ended = workflow.ended(order_id)
+    assert (ended.status, ended.steps[-1]) == ("SUCCEEDED", "OrderKnown")
+    assert (workflow.available(order_id), workflow.money(order_id), ended.row["state"]) == (5, [], "SHIPPED")
+
+
+def test_a_message_that_is_no_order_is_put_aside_with_its_reason(workflow, order_id):
+    poison = json.dumps({"id": f"{order_id}:x"})
+    workflow.send(poison)
+    letters = eventually("it is put aside", lambda: workflow.dead_letters.take(lambda message: message.body == poison))
+    assert [letter.attributes["Reason"].split(" /")[0] for letter in letters] == [
+        "The order has no id that can name its execution."
+    ]
+
+
+def test_a_crowd_of_orders_takes_no_more_than_there_is(workflow):
+    ids = new_ids(6)
+    orders = [workflow.order(each) for each in ids]
+    shared = f"sku-{ids[0]}"  # five of it, two for each order
+    workflow.send(*({**order, "items": [{"sku": shared, "quantity": 2}]} for order in orders))
+    states = [workflow.ended(each).row["state"] for each in ids]
+    assert sorted(states) == ["OUT_OF_STOCK"] * 4 + ["SHIPPED"] * 2
+    assert workflow.available(ids[0]) == 1
+    assert sum(len(workflow.money(each)) for each in ids) == 2
+
+
+def test_orders_wait_while_no_execution_can_be_started(workflow, order_id):
+    with workflow.changed("Starter", AWS_ENDPOINT_URL_SFN=NOBODY):
+        workflow.send(workflow.order(order_id))
+        log = workflow.starter_log
+        eventually("it comes again", lambda: [line for line in log.lines() if '"comes again"' in line], because=log.last_lines)
+        assert workflow.execution(order_id)["status"] == "not started"
+    assert workflow.ended(order_id).row["state"] == "SHIPPED"
+
+
+# Another kind, and a topic that is gone.
+
+
+@pytest.fixture(scope="module")
+def express(account, deploy_app):
+    with running(account, deploy_app("order-workflow-express", BODY.format(kind="express"))) as deployed:
+        yield deployed
+
+
+@pytest.mark.parametrize(
+    ("country", "state", "money"), [("DE", "SHIPPED", ["charge"]), ("XX", "SHIPPING_FAILED", ["charge", "refund"])]
+)
+def test_an_express_workflow_works_the_same_way(express, order_id, country, state, money):
+    express.send(express.order(order_id, ship_to={"country": country}))
+    eventually(f"it is {state}", lambda: express.row(order_id).get("state"), good=lambda seen: seen == state)
+    assert express.money(order_id) == money
+
+
+def test_an_announcement_that_cannot_be_made_is_left_to_people_and_undoes_nothing(express, account, order_id):
+    account.client("sns").delete_topic(TopicArn=express.outputs["TopicArn"])
+    ended = express.worked(order_id)
+    assert (ended.status, ended.row["state"], express.money(order_id)) == ("SUCCEEDED", "SHIPPED", ["charge"])
+    (letter,) = express.kept(order_id)
+    assert (letter["kind"], letter["event"]["type"]) == ("announcement failed", "orders.shipped")
+    assert [json.loads(m.body) for m in express.warehouse.take(lambda m: order_id in m.body)] == [letter["event"]]
