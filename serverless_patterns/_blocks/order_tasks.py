@@ -1,0 +1,157 @@
+"""The tasks of OrderWorkflow: each has an end, is tried again with jitter, and is granted where it is defined.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import Duration
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+from serverless_patterns._blocks.queue import grant_queue_key
+from serverless_patterns._blocks.state_machine import Retry
+from serverless_patterns._blocks.table import grant, grant_key_use
+from serverless_patterns._blocks.topic import grant_publish
+
+#: Seconds that a state waits longer than its function may run: an answer that comes at the last moment still counts.
+GRACE = 10
+#: Seconds for a call that Step Functions makes itself.
+CALL_TIMEOUT = 30
+
+#: What a step raises that would work later, and what Lambda and Step Functions say of a function that could not be run, or did
+#: not come to its end. Each step can be repeated, so none of them needs more thought.
+#: https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html#bp-lambda-serviceexception
+#: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+TRANSIENT = (
+    "UnavailableError",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.TooManyRequestsException",
+    "Lambda.Unknown",
+    "Sandbox.Timedout",
+    "States.Timeout",
+)
+#: Of calls that Step Functions makes itself: it names them by the service, and not by what passes.
+CALL_FAILED = ("States.TaskFailed", "States.Timeout")
+#: The row of the order belongs to another execution.
+CLAIMED = "DynamoDB.ConditionalCheckFailedException"
+
+NOW = "{% $states.context.State.EnteredTime %}"
+#: Which order it is: as variables, and before there are any.
+KNOWN: Mapping[str, str] = {"order_id": "{% $order_id %}", "execution": "{% $execution %}"}
+FROM_CONTEXT: Mapping[str, str] = {
+    "order_id": "{% $states.context.Execution.Name %}",
+    "execution": "{% $states.context.Execution.Id %}",
+}
+
+
+class OrderTasks:
+    """Defines tasks, and grants to the role of the state machine what each of them calls.
+
+    Args:
+        scope: Of the states.
+        role: The state machine's.
+        table: The table of the orders.
+        retry: How a task is tried again, unless it is told.
+    """
+
+    def __init__(self, scope: Construct, *, role: iam.Role, table: dynamodb.ITable, retry: Retry) -> None:
+        self._scope, self._role, self._table, self._retry = scope, role, table, retry
+
+    def step(
+        self,
+        name: str,
+        function: lambda_.Function,
+        *,
+        retry: Retry | None = None,
+        known: Mapping[str, str] = KNOWN,
+        order: str = "{% $order %}",
+        assign: Mapping[str, Any] | None = None,
+    ) -> tasks.LambdaInvoke:
+        """Let a function do a step."""
+        iam.Grant.add_to_principal(grantee=self._role, actions=["lambda:InvokeFunction"], resource_arns=[function.function_arn])
+        timeout = function.timeout or Duration.seconds(CALL_TIMEOUT)
+        task = tasks.LambdaInvoke.jsonata(
+            self._scope,
+            name,
+            lambda_function=function,
+            payload=sfn.TaskInput.from_object({"step": name, **known, "order": order}),
+            retry_on_service_exceptions=False,  # they are tried again with all that passes, and with jitter
+            task_timeout=_seconds(timeout.to_seconds() + GRACE),
+            assign=assign,
+        )
+        (retry or self._retry).apply(task, TRANSIENT)
+        return task
+
+    def update(
+        self, name: str, expression: str, values: Mapping[str, str], *, assign: Mapping[str, str] | None = None
+    ) -> tasks.DynamoUpdateItem:
+        """Change the row of the order, if it is nobody's or has been claimed by this execution."""
+        grant(self._role, self._table, "UpdateItem")
+        grant_key_use(self._table.encryption_key, self._role)
+        given = {**values, ":execution": KNOWN["execution"], ":now": NOW}
+        names = {f"#{word}": word for word in ("state", "order") if f"#{word} " in expression}
+        task = tasks.DynamoUpdateItem.jsonata(
+            self._scope,
+            name,
+            table=self._table,
+            key={"id": tasks.DynamoAttributeValue.from_string(KNOWN["order_id"])},
+            update_expression=f"{expression}, updated_at = :now, execution = :execution",
+            condition_expression="attribute_not_exists(id) OR execution = :execution",
+            expression_attribute_names=names,
+            expression_attribute_values={key: tasks.DynamoAttributeValue.from_string(text) for key, text in given.items()},
+            task_timeout=_seconds(CALL_TIMEOUT),
+            assign=assign,
+        )
+        task.add_retry(errors=[CLAIMED], max_attempts=0)  # the condition will not hold later either
+        self._retry.apply(task, CALL_FAILED)
+        return task
+
+    def send(
+        self, name: str, queue: sqs.IQueue, body: Mapping[str, Any] | str, *, retry: Retry | None = None
+    ) -> tasks.SqsSendMessage:
+        """Put a message into a queue."""
+        queue.grant(self._role, "sqs:SendMessage")
+        grant_queue_key(queue.encryption_master_key, self._role)
+        task = tasks.SqsSendMessage.jsonata(
+            self._scope,
+            name,
+            queue=queue,
+            message_body=sfn.TaskInput.from_text(body) if isinstance(body, str) else sfn.TaskInput.from_object(dict(body)),
+            task_timeout=_seconds(CALL_TIMEOUT),
+        )
+        (retry or self._retry).apply(task, CALL_FAILED)
+        return task
+
+    def publish(self, name: str, topic: sns.ITopic, event: str, kind: str) -> tasks.SnsPublish:
+        """Publish an event, with what subscribers can filter by without reading it; both are JSONata."""
+        grant_publish(self._role, topic)
+        task = tasks.SnsPublish.jsonata(
+            self._scope,
+            name,
+            topic=topic,
+            message=sfn.TaskInput.from_text(f"{{% $string({event}) %}}"),
+            message_attributes={
+                "event_type": tasks.MessageAttribute(value=f"{{% {kind} %}}"),
+                "event_version": tasks.MessageAttribute(value="1"),
+            },
+            task_timeout=_seconds(CALL_TIMEOUT),
+        )
+        self._retry.apply(task, CALL_FAILED)
+        return task
+
+
+def _seconds(number: float) -> sfn.Timeout:
+    return sfn.Timeout.duration(Duration.seconds(number))
