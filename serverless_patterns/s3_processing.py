@@ -113,7 +113,8 @@ class S3Processing(Construct):
         trigger: ``"queue"`` (default): EventBridge -> queue -> function, with back-pressure. ``"direct"``: S3 invokes the
             function; success and failure go to a queue each, whose functions announce them. It needs the pattern's own bucket;
             any bucket of the account may invoke the function, which can read this one only.
-        output_bucket: Options of the bucket for results and thumbnails, or another bucket of yours.
+        output_bucket: Options of the bucket for results and thumbnails, or a bucket of yours. It may be ``bucket``, if that is
+            yours and worked below a ``prefix`` other than those of results (``results/``) and thumbnails (``thumbnails/``).
         table: Options of the table that is defined, or a table of yours with the string partition key ``object`` and the number
             sort key ``row``.
         topic: A topic of yours for the announcements. Default: one is defined.
@@ -428,17 +429,13 @@ def _check_buckets(
         "bucket must be the pattern's own for trigger='direct', whose notification is a property of the bucket: give "
         "BucketOptions(...), or use trigger='queue', which takes any bucket",
     )
-    if bucket is None or isinstance(bucket, BucketOptions) or output_bucket is None:
+    if bucket is None or isinstance(bucket, BucketOptions) or not isinstance(output_bucket, BucketOptions):
         return
-    if isinstance(output_bucket, BucketOptions):
-        same = output_bucket.access_logs is not None and is_same_bucket(bucket, output_bucket.access_logs)
-        check(
-            not same,
-            "access_logs of output_bucket must be another bucket than bucket: each log would be worked, and logged again",
-        )
-        return
-    same = is_same_bucket(bucket, output_bucket)
-    check(not same, "output_bucket must be another bucket than bucket: each result would be worked as a new object, for ever")
+    logs = output_bucket.access_logs
+    check(
+        logs is None or not is_same_bucket(bucket, logs),
+        "access_logs of output_bucket must be another bucket than bucket: each log would be worked, and logged again",
+    )
 
 
 def _table_options(table: dynamodb.ITable | TableOptions | None, key: kms.IKey | None) -> dynamodb.ITable | TableOptions:

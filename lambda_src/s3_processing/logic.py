@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from s3_processing.api import Rejected
 from s3_processing.events import objects_of
-from s3_processing.models import Created, Outcome, Settings, State, Status, presentable
+from s3_processing.models import RESULTS, Created, Outcome, Settings, State, Status, presentable
 from s3_processing.reading import Output, Reader, Work
 from s3_processing.rows import Rows, Table
 from shared import metrics, strict_json
@@ -28,6 +28,10 @@ _NO_TIME = "There was not enough time left for it."
 _DIED = (
     "The function ended before it was done, each of {} times: it needs more memory or more time for this object. "
     "If another message about it is in the dead-letter queue, that one has the reason."
+)
+_RESULT = (
+    "The object is a result of this function itself, which would be worked for ever: let the rule leave out results/ and "
+    "thumbnails/."
 )
 _NO_ROW_FITS = "none of its rows fits"
 
@@ -91,7 +95,7 @@ class Worker:
             UnavailableError: It failed, and may work the next time.
         """
         logger.remove_keys(["bucket", "key", "version"])  # of the message before
-        created = objects_of(_document(message), self._settings.bucket_name)
+        created = self._objects_of(_document(message))
         most = self._settings.queue.max_receive_count if self._settings.queue else 0
         if created and message.receive_count > most:
             raise GivenUpError(_DIED.format(most))
@@ -101,7 +105,7 @@ class Worker:
     def give_up(self, message: Message, reason: str) -> None:
         """Let the objects of a message that went to the dead-letter queue have failed, and announce it."""
         try:
-            created = objects_of(_document(message), self._settings.bucket_name)
+            created = self._objects_of(_document(message))
         except InvalidError:
             return
         for each in created:
@@ -118,7 +122,7 @@ class Worker:
         if "Records" not in event and "detail" not in event:
             return {"events": []}  # S3 asks whether the function is there
         try:
-            created = objects_of(event, self._settings.bucket_name)
+            created = self._objects_of(event)
             taken = [(each, self._take(each, context.aws_request_id, context)) for each in created]
         except Exception as error:  # noqa: BLE001  whatever it is, what Lambda keeps of it must be presentable
             if not (isinstance(error, HandlerError) or passes(error)):
@@ -127,6 +131,13 @@ class Worker:
             raise WorkFailedError(reason_of(error)) from None
         events = [event_of(each, status, context.aws_request_id) for each, status in taken if status]
         return {"events": [event.to_json() for event in events]}
+
+    def _objects_of(self, event: object) -> list[Created]:
+        """The objects of an event: none that was made here, which would be worked into another one, for ever."""
+        created = objects_of(event, self._settings.bucket_name)
+        if any(each.is_result_in(self._settings.output_bucket_name) for each in created):
+            raise InvalidError(_RESULT)
+        return created
 
     def _take(self, created: Created, cause: str, context: LambdaContext) -> Status | None:
         logger.append_keys(bucket=created.bucket, key=presentable(created.key), version=created.version)
@@ -145,7 +156,7 @@ class Worker:
 
     def _worked(self, created: Created, status: Status, context: LambdaContext) -> Status | None:
         outcome = self._outcome(self._begun(created, status, context), status)
-        result_key = created.output_key("results", ".json")
+        result_key = created.output_key(RESULTS, ".json")
         result = strict_json.render(_result(created, outcome)).encode("utf-8", "replace")
         self._stores.output.put(result_key, result, "application/json")
         return self._stores.statuses.finish(created, outcome, result_key)

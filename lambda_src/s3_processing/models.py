@@ -13,7 +13,6 @@ from urllib.parse import quote
 from shared import settings
 from shared.observability import LogSettings
 from shared.queue_consumer import QueueSettings
-from shared.settings import SettingsError
 
 COMPLETE = "complete"
 ALERT = "alert"
@@ -22,6 +21,10 @@ _GIBIBYTE = 1024**3
 
 #: The longest key of an object in S3. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 MOST_KEY_BYTES = 1024
+
+#: Where what is made of objects goes.
+RESULTS = "results"
+THUMBNAILS = "thumbnails"
 
 #: The longest id of an event that readers of envelopes take.
 _MOST_ID_CHARACTERS = 512
@@ -67,7 +70,7 @@ class Settings:
     Args:
         bucket_name: BUCKET_NAME: the bucket whose objects are worked; those of another one are refused. ``""`` where the bucket
             invokes the function itself: it depends on the function then, which cannot name it; only the account's buckets may.
-        output_bucket_name: OUTPUT_BUCKET_NAME: where results and thumbnails go: another one, or they would be worked too.
+        output_bucket_name: OUTPUT_BUCKET_NAME: where results and thumbnails go. It may be the same one: they are not worked.
         table_name: TABLE_NAME: the table of statuses and rows; its keys are the text ``object`` and the number ``row``.
         topic_arn: TOPIC_ARN: where it is announced what became of an object; ``""`` if another function does that.
         queue: QUEUE_URL and the rest of a queue's settings; ``None`` if the bucket invokes the function itself.
@@ -109,7 +112,7 @@ class Settings:
         queue = _queue(variables)
         return cls(
             bucket_name=settings.text(variables, "BUCKET_NAME") if queue else variables.get("BUCKET_NAME", ""),
-            output_bucket_name=_output_bucket(variables),
+            output_bucket_name=settings.text(variables, "OUTPUT_BUCKET_NAME"),
             table_name=settings.text(variables, "TABLE_NAME"),
             topic_arn=settings.text(variables, "TOPIC_ARN") if queue else variables.get("TOPIC_ARN", ""),
             queue=queue,
@@ -169,14 +172,6 @@ def _queue(variables: Mapping[str, str]) -> QueueSettings | None:
     return QueueSettings.from_environment(variables) if queued else None
 
 
-def _output_bucket(variables: Mapping[str, str]) -> str:
-    name = settings.text(variables, "OUTPUT_BUCKET_NAME")
-    if name == variables.get("BUCKET_NAME"):
-        msg = f"OUTPUT_BUCKET_NAME must be another bucket than BUCKET_NAME, or results would be worked too; got {name!r}"
-        raise SettingsError(msg)
-    return name
-
-
 @dataclass(frozen=True, slots=True)
 class Created:
     """An object that was created, as an event says.
@@ -219,6 +214,10 @@ class Created:
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
         """
         return self.sequencer.upper().ljust(_LONGEST_SEQUENCER, "0")
+
+    def is_result_in(self, output_bucket: str) -> bool:
+        """Whether it is something made of an object, in the bucket for such things."""
+        return self.bucket == output_bucket and self.key.startswith((f"{RESULTS}/", f"{THUMBNAILS}/"))
 
     @property
     def public_id(self) -> str:

@@ -9,7 +9,7 @@ from s3_processing.api import ByteReader, Processor, Rejected, StoredObject
 from s3_processing.csv_records import MOST_CHARACTERS, Record, Records, columns_of, delimiter_of
 from s3_processing.documents import work_document, work_lines
 from s3_processing.kinds import kind_of
-from s3_processing.models import Created, Kind, Settings
+from s3_processing.models import THUMBNAILS, Created, Kind, Settings
 from s3_processing.rows import Rows
 from s3_processing.streams import Pieces, decompressed, is_gzip
 from s3_processing.texts import Decoder, beginning, lines, measured
@@ -176,7 +176,7 @@ class Reader:
 
         details, thumbnail = images.worked(pieces, self._settings.max_pixels, self._settings.thumbnail_pixels)
         work.details |= details
-        key = work.created.output_key("thumbnails", thumbnail.ending)
+        key = work.created.output_key(THUMBNAILS, thumbnail.ending)
         self._output.put(key, thumbnail.content, thumbnail.content_type)
         work.thumbnail_key = key
 

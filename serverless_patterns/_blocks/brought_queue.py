@@ -1,42 +1,45 @@
 """Queues that the user brings: what a worker needs of them, checked as far as they are known.
 
-Of a queue of this app everything is known, of an imported one its name and the key that came with it; a token passes.
+Of a queue of this app everything is known, of an imported one its name and the key that came with it; a token passes. What
+cannot work is refused; what AWS advises against is warned of, since it is the user's queue.
 """
 
 from __future__ import annotations
 
-from aws_cdk import Duration, Token
+from aws_cdk import Annotations, Duration, Token
 from aws_cdk import aws_sqs as sqs
+from constructs import Construct
 
 from serverless_patterns._blocks.checks import check
-from serverless_patterns._blocks.managed_key import check_no_managed_key
 from serverless_patterns._blocks.queue import (
     DEAD_LETTER_RETENTION_DAYS,
     LONGEST_RETENTION,
     RETENTION_DAYS,
+    VISIBILITY_FACTOR,
     WorkQueue,
-    check_visibility,
 )
 from serverless_patterns._blocks.worker import WorkerOptions
 
 #: Seconds: the visibility timeout of a queue for which none was set.
 DEFAULT_VISIBILITY = 30
+#: Seconds that a queue keeps messages for which nothing was set.
+DEFAULT_RETENTION = Duration.days(RETENTION_DAYS).to_seconds()
 
 
-def brought_queue(queue: sqs.IQueue, dead_letters: sqs.IQueue | None, *, worker: WorkerOptions) -> WorkQueue:
-    """A queue of the user's, with its own dead-letter queue or the one that is named beside it.
+def brought_queue(scope: Construct, queue: sqs.IQueue, dead_letters: sqs.IQueue | None, *, worker: WorkerOptions) -> WorkQueue:
+    """A queue of the user's for a pattern, with its own dead-letter queue or the one that is named beside it.
 
     Raises:
         PatternError: It has no dead-letter queue that is known here, or the two do not fit together or to the worker.
     """
     own = queue.dead_letter_queue if isinstance(queue, sqs.Queue) else None
     kept = _dead_letter_queue(queue, own, dead_letters)
-    check_no_managed_key(f"dead-letter queue of {queue.node.path!r}", kept)
     visibility = _definition_of(queue, "visibility_timeout", DEFAULT_VISIBILITY)
     if visibility is not None:
-        check_visibility("visibility_timeout of the queue", Duration.seconds(visibility), worker.least_visibility)
-    retention = _definition_of(queue, "message_retention_period", Duration.days(RETENTION_DAYS).to_seconds())
-    _check_retention(queue, kept, retention)
+        _check_visibility(scope, queue, visibility, worker)
+    retention, longer = (_definition_of(each, "message_retention_period", DEFAULT_RETENTION) for each in (queue, kept))
+    if not (queue.fifo or retention is None or longer is None):  # in a FIFO queue, the age begins anew
+        _check_retention(scope, queue, retention, longer)
     receives = None if own is None or Token.is_unresolved(own.max_receive_count) else own.max_receive_count
     check(
         receives is None or receives >= worker.max_attempts,
@@ -51,6 +54,7 @@ def brought_queue(queue: sqs.IQueue, dead_letters: sqs.IQueue | None, *, worker:
         dead_letter_key=kept.encryption_master_key,
         visibility_timeout=visibility,
         retention=LONGEST_RETENTION if retention is None else retention,
+        dead_letter_retention=LONGEST_RETENTION if longer is None else longer,
     )
 
 
@@ -87,20 +91,46 @@ def _dead_letter_queue(queue: sqs.IQueue, own: sqs.DeadLetterQueue | None, named
     return found
 
 
-def _check_retention(queue: sqs.IQueue, kept: sqs.IQueue, retention: float | None) -> None:
+def _check_visibility(scope: Construct, queue: sqs.IQueue, visibility: float, worker: WorkerOptions) -> None:
+    """Check that a message is hidden while it is worked, and warn if that leaves no time for another try of its batch.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+    """
+    least = worker.timeout_or_default.to_seconds() + worker.window.to_seconds()
+    check(
+        visibility >= least,
+        f"visibility_timeout of the queue must be at least {least:g} s (the worker's timeout + its batch window), got "
+        f"{visibility:g} s: a message would be worked again while it is being worked; define the queue with more",
+    )
+    advised = worker.least_visibility.to_seconds()
+    if visibility < advised:
+        Annotations.of(scope).add_warning_v2(
+            "serverless-patterns:visibility-timeout",
+            f"visibility_timeout of {queue.node.path!r} should be at least {advised:g} s ({VISIBILITY_FACTOR} x the worker's "
+            f"timeout + its batch window), got {visibility:g} s: a batch that Lambda has to try again, since the function was "
+            "throttled, is seen by others before it is done. Define the queue with more, or acknowledge this.",
+        )
+
+
+def _check_retention(scope: Construct, queue: sqs.IQueue, retention: float, longer: float) -> None:
     """Check that what comes late into the dead-letter queue is not deleted there at once.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/setting-up-dead-letter-queue-retention.html
     """
-    longer = _definition_of(kept, "message_retention_period", Duration.days(RETENTION_DAYS).to_seconds())
-    if queue.fifo or retention is None or longer is None:  # in a FIFO queue, the age begins anew
-        return
+    days = f"retention_period=Duration.days({DEAD_LETTER_RETENTION_DAYS})"
     check(
-        longer > retention,
-        f"retention_period of the dead-letter queue must be longer than that of {queue.node.path!r} ({retention:g} s), got "
-        f"{longer:g} s: a message keeps its age when SQS moves it, and one that has waited would be deleted soon; define "
-        f"the dead-letter queue with retention_period=Duration.days({DEAD_LETTER_RETENTION_DAYS}), and its source with less",
+        longer >= retention,
+        f"retention_period of the dead-letter queue must be at least that of {queue.node.path!r} ({retention:g} s), got "
+        f"{longer:g} s: a message keeps its age when SQS moves it, and one that has waited would be deleted at once; define "
+        f"the dead-letter queue with {days}",
     )
+    if longer == retention:
+        Annotations.of(scope).add_warning_v2(
+            "serverless-patterns:dead-letter-retention",
+            f"retention_period of the dead-letter queue should be longer than that of {queue.node.path!r} ({retention:g} s), "
+            f"got {longer:g} s: a message keeps its age when SQS moves it, and one that has waited is deleted soon. Define the "
+            f"dead-letter queue with {days}, and its source with less, or acknowledge this.",
+        )
 
 
 def _is_same(one: sqs.IQueue, other: sqs.IQueue) -> bool:

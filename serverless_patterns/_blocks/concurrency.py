@@ -1,17 +1,20 @@
 """Concurrency, checked when the app is synthesised: only then all functions and event sources are known.
 
 What is reserved for one function is taken from all others of the account in that region. And a queue that may invoke more at
-once than its function has reserved is throttled, which uses up the tries of its messages.
+once than its function has reserved is throttled, which uses up the tries of its messages. Of functions that this library did
+not define it is a warning: they may be right as they are.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+from weakref import WeakSet
 
 import jsii
-from aws_cdk import Stack, Token
+from aws_cdk import Annotations, Stack, Token
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IConstruct, IValidation
 
@@ -22,13 +25,35 @@ UNRESERVED = 100
 #: The key of CDK's context that says the real limit of the account.
 CONTEXT = "serverless-patterns:account-concurrency"
 CHECKS = "ServerlessPatternsChecks"
+#: The functions that this library defined.
+_OURS: WeakSet[IConstruct] = WeakSet()
 
 
-def check_concurrency(scope: IConstruct) -> None:
-    """Let the concurrency of the whole app be checked when it is synthesised, that of the user's own functions included."""
-    root = cast(Construct, scope.node.root)
+def check_concurrency(function: IConstruct) -> None:
+    """Let the concurrency of the whole app be checked when it is synthesised, that of the user's own functions included.
+
+    Args:
+        function: A function of this library.
+    """
+    _OURS.add(function)
+    root = cast(Construct, function.node.root)
     if root.node.try_find_child(CHECKS) is None:
         Construct(root, CHECKS).node.add_validation(ConcurrencyValidation(root))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with a function, or an event source mapping, and how to mend it.
+
+    Attributes:
+        name: What a warning of it is acknowledged by, after ``serverless-patterns:``.
+        message: What is said.
+        users: The function of the user's that is warned of; ``None`` if it is an error.
+    """
+
+    name: Literal["reserved-concurrency", "max-concurrency"]
+    message: str
+    users: IConstruct | None = None
 
 
 @jsii.implements(IValidation)
@@ -43,55 +68,76 @@ class ConcurrencyValidation:
         self._root = root
 
     def validate(self) -> list[str]:
-        """What is wrong and how to mend it, one text for each."""
+        """What is wrong and how to mend it, one text for each; what is wrong with functions of the user's is warned of."""
         found = self._root.node.find_all()
         functions = [each for each in found if isinstance(each, lambda_.CfnFunction)]
         mappings = [each for each in found if isinstance(each, lambda_.CfnEventSourceMapping)]
         limit = int(self._root.node.try_get_context(CONTEXT) or ACCOUNT_LIMIT)
-        return [*_over_the_limit(functions, limit), *_in_two_modes(mappings), *_throttled(functions, mappings)]
+        wrong = [*_over_the_limit(functions, limit), *_in_two_modes(mappings), *_throttled(functions, mappings)]
+        for finding in wrong:
+            if finding.users is not None:
+                Annotations.of(finding.users).add_warning_v2(f"serverless-patterns:{finding.name}", finding.message)
+        return [finding.message for finding in wrong if finding.users is None]
 
 
-def _over_the_limit(functions: Sequence[lambda_.CfnFunction], limit: int) -> Iterator[str]:
+def _over_the_limit(functions: Sequence[lambda_.CfnFunction], limit: int) -> Iterator[Finding]:
     """Accounts of which more is reserved than can be; of stacks whose account or region is not known, each stands alone."""
-    reserved: dict[str, dict[str, float]] = defaultdict(dict)
+    reserving: dict[str, dict[lambda_.CfnFunction, float]] = defaultdict(dict)
     for function in functions:
         stack, number = Stack.of(function), _known(function.reserved_concurrent_executions)
         if number:
             where = stack.node.path if "unknown" in stack.environment else stack.environment
-            reserved[where][_path(function)] = number
-    most = limit - UNRESERVED
-    for where, numbers in reserved.items():
-        total = sum(numbers.values())
-        if total > most:
-            each = ", ".join(f"{path} {number:g}" for path, number in numbers.items())
-            yield (
-                f"reserved concurrency must be at most {most} in all in {where}, got {total:g} ({each}): Lambda keeps "
-                f"{UNRESERVED} of the {limit} of an account for functions without a reservation; reserve less, or, if the "
-                f"account was granted more, say how much in the context of cdk.json: {CONTEXT}"
-            )
+            reserving[where][function] = number
+    most = max(limit - UNRESERVED, 0)
+    for where, reserved in reserving.items():
+        if sum(reserved.values()) > most:
+            message = _reserved_too_much(where, {_path(each): number for each, number in reserved.items()}, limit)
+            theirs = [each for each in reserved if not _is_ours(each)]
+            ours_fit = sum(reserved.values()) - sum(reserved[each] for each in theirs) <= most
+            yield Finding("reserved-concurrency", message, max(theirs, key=reserved.__getitem__) if ours_fit else None)
 
 
-def _in_two_modes(mappings: Sequence[lambda_.CfnEventSourceMapping]) -> Iterator[str]:
-    """Event source mappings that are told both ways to scale.
+def _reserved_too_much(where: str, numbers: Mapping[str, float], limit: int) -> str:
+    total, most = sum(numbers.values()), limit - UNRESERVED
+    if most <= 0:
+        return (
+            f"nothing may be reserved in {where}, got {total:g} ({', '.join(numbers)}): Lambda keeps {UNRESERVED} of the "
+            f"concurrency of an account for functions without a reservation, and {CONTEXT} in the context says that it "
+            f"has {limit}; reserve nothing (of a ScheduledReport: one_at_a_time=False), or ask for more in Service Quotas "
+            "and say how much in the context"
+        )
+    each = ", ".join(f"{path} {number:g}" for path, number in numbers.items())
+    return (
+        f"reserved concurrency must be at most {most} in all in {where}, got {total:g} ({each}): Lambda keeps "
+        f"{UNRESERVED} of the {limit} of an account for functions without a reservation; reserve less, or, if the "
+        f"account was granted more, say how much in the context of cdk.json: {CONTEXT}"
+    )
+
+
+def _in_two_modes(mappings: Sequence[lambda_.CfnEventSourceMapping]) -> Iterator[Finding]:
+    """Event source mappings that are told both ways to scale: Lambda refuses them, whoever defined them.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
     """
     for mapping in mappings:
         if mapping.provisioned_poller_config is not None and mapping.scaling_config is not None:
-            yield (
+            yield Finding(
+                "max-concurrency",
                 f"max_concurrency must not be set together with provisioned pollers, got both for {_path(mapping)}: Lambda "
-                "takes one of them; leave the pollers out"
+                "takes one of them; leave the pollers out",
             )
 
 
-def _throttled(functions: Sequence[lambda_.CfnFunction], mappings: Sequence[lambda_.CfnEventSourceMapping]) -> Iterator[str]:
-    """Functions for which less is reserved than their queues together may use.
+def _throttled(
+    functions: Sequence[lambda_.CfnFunction], mappings: Sequence[lambda_.CfnEventSourceMapping]
+) -> Iterator[Finding]:
+    """Functions for which less is reserved than their queues together may use. Nothing at all is how a function is stopped.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
     """
     for function in functions:
         reserved = _known(function.reserved_concurrent_executions)
-        if reserved is None:
+        if not reserved:
             continue
         stack = Stack.of(function)
         names = ({"Ref": stack.get_logical_id(function)}, {"Fn::GetAtt": [stack.get_logical_id(function), "Arn"]})
@@ -101,14 +147,23 @@ def _throttled(functions: Sequence[lambda_.CfnFunction], mappings: Sequence[lamb
             if Stack.of(mapping).node.path == stack.node.path and stack.resolve(mapping.function_name) in names
         )
         if wanted > reserved:
-            yield (
+            yield Finding(
+                "max-concurrency",
                 f"max_concurrency must be at most the reserved concurrency of its function, got {wanted:g} for all queues "
                 f"of {_path(function)}, which has {reserved:g}: Lambda would throttle it, and its messages would lose their "
-                "tries; lower max_concurrency, or reserve nothing, since max_concurrency is a bound already"
+                "tries; lower max_concurrency, or reserve nothing, since max_concurrency is a bound already",
+                None if _is_ours(function) else function,
             )
 
 
+def _is_ours(function: lambda_.CfnFunction) -> bool:
+    return function.node.scope in _OURS
+
+
 def _max_concurrency(mapping: lambda_.CfnEventSourceMapping) -> float:
+    """The most that a mapping may invoke at once; none if it is disabled, or that is not known."""
+    if mapping.enabled not in (None, True):
+        return 0
     scaling: dict[str, Any] = Stack.of(mapping).resolve(mapping.scaling_config) or {}
     return _known(scaling.get("maximumConcurrency")) or 0
 

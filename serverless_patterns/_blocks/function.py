@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Token
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from serverless_patterns._blocks import packaging
+from serverless_patterns._blocks.checks import check
 from serverless_patterns._blocks.concurrency import check_concurrency
 from serverless_patterns._blocks.handler import Handler, dependency_layers
 from serverless_patterns._blocks.log_group import log_group
@@ -20,6 +22,8 @@ from serverless_patterns.operations import Operations
 #: MB. CPU grows with memory; at 512 MB a Python handler that waits for AWS calls is about as cheap as at 128 MB, and starts
 #: faster. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 MEMORY_SIZE = 512
+#: Bytes of all environment variables, as JSON. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MOST_ENVIRONMENT_BYTES = 4096
 
 
 class HandlerFunction(lambda_.Function):
@@ -37,6 +41,9 @@ class HandlerFunction(lambda_.Function):
         network: The VPC that it runs in. Default: none, and it reaches AWS and the internet.
         reserved_concurrency: How many invocations there may be at a time; they are taken from the account's. Default: no limit.
             https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+
+    Raises:
+        PatternError: The environment variables are more than Lambda takes, as far as they are known.
     """
 
     def __init__(
@@ -54,6 +61,8 @@ class HandlerFunction(lambda_.Function):
         network: Network | None = None,
         reserved_concurrency: int | None = None,
     ) -> None:
+        variables = {**_logging(scope, operations), **environment}
+        _check_size(variables)
         logs = log_group(scope, f"{construct_id}Logs", operations)
         role = iam.Role(
             scope,
@@ -78,7 +87,7 @@ class HandlerFunction(lambda_.Function):
                 description=description,
                 timeout=timeout,
                 memory_size=memory_size,
-                environment={**_logging(scope, operations), **environment},
+                environment=variables,
                 role=role,
                 vpc=None if network is None else network.vpc,
                 vpc_subnets=None if network is None else network.subnets,
@@ -96,7 +105,7 @@ class HandlerFunction(lambda_.Function):
             code.define(define)
         else:
             define(code)
-        check_concurrency(scope)
+        check_concurrency(self)
 
 
 def _logging(scope: Construct, operations: Operations) -> dict[str, str]:
@@ -105,6 +114,18 @@ def _logging(scope: Construct, operations: Operations) -> dict[str, str]:
         "LOG_LEVEL": operations.log_level,
         "DEBUG_SAMPLE_RATE": f"{operations.debug_sample_rate:g}",
     }
+
+
+def _check_size(environment: Mapping[str, str]) -> None:
+    """What is known only when deployed counts as empty: AWS may still refuse it."""
+    known = {name: "" if Token.is_unresolved(value) else value for name, value in environment.items()}
+    size = len(json.dumps(known, ensure_ascii=False, separators=(",", ":")).encode())
+    largest = max(known, key=lambda name: len(known[name].encode()))
+    check(
+        size <= MOST_ENVIRONMENT_BYTES,
+        f"environment variables must be at most {MOST_ENVIRONMENT_BYTES} bytes in all, got {size} and what is known only when "
+        f"deployed: shorten what goes into {largest}, the largest with {len(known[largest].encode())} bytes",
+    )
 
 
 def _emitted_level(operations: Operations, handler: Handler) -> lambda_.ApplicationLogLevel:

@@ -11,6 +11,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from serverless_patterns._blocks.checks import check, check_duration, check_type
+from serverless_patterns._blocks.managed_key import managed_service
 from serverless_patterns.operations import Operations
 
 #: Days. SQS keeps messages for 60 seconds to 14 days; 4 is its own default.
@@ -75,6 +76,7 @@ class WorkQueue:
         dead_letter_key: That of the dead-letter queue.
         visibility_timeout: Of the queue, in seconds; ``None`` if it is not known.
         retention: Of the queue, in seconds; the longest there is if it is not known.
+        dead_letter_retention: Of the dead-letter queue, the same.
     """
 
     queue: sqs.IQueue
@@ -84,6 +86,7 @@ class WorkQueue:
     dead_letter_key: kms.IKey | None = None
     visibility_timeout: float | None = None
     retention: float = LONGEST_RETENTION
+    dead_letter_retention: float = LONGEST_RETENTION
 
     @property
     def is_fifo(self) -> bool:
@@ -101,7 +104,7 @@ def grant_queue_key(key: kms.IKey | None, grantee: iam.IGrantable) -> None:
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
     """
-    if key is not None:
+    if key is not None and managed_service(key) is None:
         key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
 
 
@@ -194,7 +197,7 @@ def least_visibility(timeout: Duration, batch_window: Duration) -> Duration:
 
 
 def check_visibility(name: str, visibility: Duration, least: Duration) -> None:
-    """Check the rule of AWS for queues that Lambda polls."""
+    """Check the rule of AWS for queues that Lambda polls; a queue of the user's may have less, with a warning."""
     if visibility.is_unresolved():
         return
     check(

@@ -7,6 +7,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from serverless_patterns._blocks.managed_key import managed_service
+
 
 def define_topic(scope: Construct, construct_id: str, *, fifo: bool = False, key: kms.IKey | None = None) -> sns.Topic:
     """Define a topic that only principals of its own account may publish to, with TLS."""
@@ -26,7 +28,7 @@ def grant_publish(grantee: iam.IGrantable, topic: sns.ITopic) -> iam.Grant:
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
     """
-    if topic.master_key is not None:
+    if topic.master_key is not None and managed_service(topic) is None:
         topic.master_key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
     return iam.Grant.add_to_principal_or_resource(
         grantee=grantee, actions=["sns:Publish"], resource_arns=[topic.topic_arn], resource=topic

@@ -305,15 +305,42 @@ def test_who_may_upload_may_use_the_key_of_the_bucket():
 # --- refusals
 
 
-FEEDS_ITSELF = "output_bucket must be another bucket than bucket: each result would be worked as a new object, for ever"
+FEEDS_ITSELF = "output of 'Test/Imports' comes back as its input 'Test/{}' (Test/Imports -> Test/Imports): each result would be"
 
 
-def test_results_may_not_go_to_the_bucket_that_is_worked(stack):
+@pytest.mark.parametrize("prefix", ["", "r", "results/", "results/incoming/", "thumbnails/a"])
+def test_results_may_not_go_below_the_prefix_that_is_worked(stack, prefix):
     mine = s3.Bucket(stack, "Mine")
     with pytest.raises(PatternError) as raised:
-        imports(stack, bucket=mine, output_bucket=mine, prefix="incoming/")
-    assert str(raised.value) == FEEDS_ITSELF
-    assert stack.node.try_find_child("Imports") is None
+        imports(stack, bucket=mine, output_bucket=mine, prefix=prefix)
+    assert str(raised.value).startswith(FEEDS_ITSELF.format(f"Mine/{prefix}"))
+
+
+@pytest.mark.parametrize("imported", [False, True])
+def test_one_bucket_may_be_worked_below_a_prefix_and_have_the_results_too(stack, imported):
+    mine = s3.Bucket.from_bucket_name(stack, "Mine", "files") if imported else s3.Bucket(stack, "Mine")
+    place = "arn:AWS::Partition:s3:::files" if imported else "Mine"
+    found = imports(stack, bucket=mine, output_bucket=mine, prefix="incoming/")
+    assert found.bucket is found.output_bucket is mine
+    assert variables(stack)["BUCKET_NAME"] == variables(stack)["OUTPUT_BUCKET_NAME"]
+    allowed = permissions(stack, "Imports/FunctionRole")
+    assert {each: actions for each, actions in allowed.items() if each.startswith(place)} == {
+        place: ["s3:ListBucket"],
+        f"{place}/incoming/*": ["s3:GetObject", "s3:GetObjectVersion"],
+        f"{place}/results/*": ["s3:PutObject"],
+        f"{place}/thumbnails/*": ["s3:PutObject"],
+    }
+    buckets = [each.get("Properties", {}) for each in resources(template_of(stack), "AWS::S3::Bucket").values()]
+    told = {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+    assert buckets == ([] if imported else [{"NotificationConfiguration": told}])
+    assert pattern(stack)["detail"]["object"] == {"key": [{"prefix": "incoming/"}]}
+
+
+def test_a_bucket_that_is_worked_and_has_the_results_is_reached_through_its_key():
+    stack = empty_stack(region="eu-central-1")
+    mine = s3.Bucket(stack, "Mine", encryption_key=kms.Key(stack, "MineKey"))
+    imports(stack, bucket=mine, output_bucket=mine, prefix="incoming/")
+    assert permissions(stack, "Imports/FunctionRole")["MineKey"] == QUEUE_KEY
 
 
 @pytest.mark.parametrize("again", ["by name", "by ARN", "own by name", "own by ARN"])
@@ -327,7 +354,9 @@ def test_one_bucket_that_is_imported_twice_is_still_one(stack, again):
     )
     with pytest.raises(PatternError) as raised:
         imports(stack, bucket=mine, output_bucket=other)
-    assert str(raised.value) == FEEDS_ITSELF
+    assert str(raised.value).startswith(FEEDS_ITSELF.format(f"{mine.node.id}/"))
+    fine = imports(stack, "Fine", bucket=mine, output_bucket=other, prefix="incoming/")
+    assert fine.output_bucket is other
 
 
 def test_access_logs_of_the_results_may_not_go_to_the_bucket_that_is_worked(stack):

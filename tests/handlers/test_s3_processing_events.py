@@ -78,6 +78,24 @@ def test_a_message_about_an_object_of_another_bucket_is_kept_with_its_reason_and
     assert (intake.s3.names, intake.table.names) == ([], [])
 
 
+def test_results_may_go_to_the_bucket_that_is_worked_and_are_not_worked_themselves(intake: Intake) -> None:
+    """What tells them is the rule; if that is wrong, each result would be worked, and have a result, for ever."""
+    intake.variables["OUTPUT_BUCKET_NAME"] = intake.output = intake.bucket
+    assert intake.work("incoming/a.csv", rows_of(1)) == []
+    assert intake.verdict("incoming/a.csv") == ("PROCESSED", None)
+    assert intake.result("incoming/a.csv")["key"] == "incoming/a.csv"
+    for made in ("results/incoming/a.csv@1.json", "thumbnails/incoming/a.png@1.png"):
+        assert intake.work(made, b"{}") == []
+        assert intake.dead_letters[-1][1].startswith("The object is a result of this function itself")
+        assert intake.table.names == []
+    assert len(intake.announced) == 1
+
+
+def test_what_is_called_a_result_in_another_bucket_is_worked(intake: Intake) -> None:
+    assert intake.work("results/a.csv", rows_of(1)) == []
+    assert intake.verdict("results/a.csv") == ("PROCESSED", None)
+
+
 def test_the_test_event_of_s3_is_nothing_to_do(intake: Intake) -> None:
     assert intake.deliver(intake.record(TEST_EVENT)) == []
     assert (intake.dead_letters, intake.table.names, intake.s3.names) == ([], [], [])

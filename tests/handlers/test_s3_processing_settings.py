@@ -44,7 +44,6 @@ def test_a_variable_that_is_missing_is_named(name: str) -> None:
         ("MAX_FIELD_CHARACTERS", "409601"),
         ("MAX_PIXELS", "-1"),
         ("THUMBNAIL_PIXELS", "4097"),
-        ("OUTPUT_BUCKET_NAME", "uploads"),
     ],
 )
 def test_a_variable_that_is_malformed_is_named(name: str, value: str) -> None:

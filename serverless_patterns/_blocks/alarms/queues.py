@@ -9,7 +9,7 @@ from aws_cdk import aws_sqs as sqs
 
 from serverless_patterns._blocks.alarms.alarm_list import AlarmList
 from serverless_patterns._blocks.alarms.metrics import tail
-from serverless_patterns._blocks.queue import DEAD_LETTER_RETENTION_DAYS, WorkQueue
+from serverless_patterns._blocks.queue import DEAD_LETTER_RETENTION_DAYS, LONGEST_RETENTION, WorkQueue
 
 #: Seconds that a message can have waited when it arrives in a dead-letter queue: the longest retention of a queue here.
 LONGEST_WAIT = 13 * 24 * 60 * 60
@@ -46,9 +46,9 @@ class QueueAlarms(AlarmList):
         # With the destination: where a message came from that a worker sent there, SQS does not know.
         arns = f"--source-arn {queue.dead_letter_queue.queue_arn} --destination-arn {queue.queue.queue_arn}"
         mend = f"aws sqs start-message-move-task {arns}"
-        self.add_dead_letters(
-            name, queue.dead_letter_queue, cause, f"; when it is mended: {mend}", arrives_after=queue.retention
-        )
+        lost_sooner = LONGEST_RETENTION - queue.dead_letter_retention  # where the dead-letter queue is the user's
+        arrives_after = queue.retention + lost_sooner
+        self.add_dead_letters(name, queue.dead_letter_queue, cause, f"; when it is mended: {mend}", arrives_after=arrives_after)
 
     def add_undelivered(self, name: str, queue: sqs.IQueue) -> None:
         """The alarms of the dead-letter queue of a subscription. SQS moves nothing back from there: it came from no queue."""
