@@ -5,9 +5,10 @@ from serverless_patterns._blocks.bucket import BucketOptions
 from serverless_patterns._blocks.edge import Authorization, Cors, Throttle, UsagePlan
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.queue import QueueOptions
-from serverless_patterns._blocks.report_options import Chart, ReportFormat, ReportMail, ReportQuery
+from serverless_patterns._blocks.report_mail import ReportMail
+from serverless_patterns._blocks.report_options import Chart, ReportFormat, ReportQuery
+from serverless_patterns._blocks.report_schedule import ReportSchedule
 from serverless_patterns._blocks.report_source import ReportDatabase, ReportSource
-from serverless_patterns._blocks.schedule import ReportSchedule
 from serverless_patterns._blocks.subscriber_action import AuditTrail, Notification, Totals
 from serverless_patterns._blocks.table import TableOptions
 from serverless_patterns._blocks.worker import WorkerOptions

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
-from typing import cast
+from typing import Protocol
 
-from aws_cdk import Duration, Stack, Token
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_ec2 as ec2
@@ -22,33 +21,31 @@ from constructs import Construct
 
 from serverless_patterns._blocks.alarms import AlarmSet, Alerts
 from serverless_patterns._blocks.arguments import check_arguments
-from serverless_patterns._blocks.asynchronous import invoke_asynchronously
+from serverless_patterns._blocks.asynchronous import LONGEST_EVENT_AGE, invoke_asynchronously
 from serverless_patterns._blocks.bucket import BucketOptions, define_bucket, grant_objects
-from serverless_patterns._blocks.checks import check, check_duration, check_type, seconds_text
+from serverless_patterns._blocks.checks import check_type, seconds_text
 from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.queue import dead_letter_queue
-from serverless_patterns._blocks.report_options import DATA_API_STATEMENT_SECONDS, ReportFormat, ReportMail, ReportQuery
+from serverless_patterns._blocks.report_checks import check_query, check_settings, check_standard
+from serverless_patterns._blocks.report_mail import ReportMail
+from serverless_patterns._blocks.report_names import NamedReport, check_names
+from serverless_patterns._blocks.report_options import ReportFormat, ReportQuery
+from serverless_patterns._blocks.report_schedule import ReportSchedule
 from serverless_patterns._blocks.report_source import ReportDatabase, ReportSource
-from serverless_patterns._blocks.schedule import ReportSchedule, invoke_on_schedule
+from serverless_patterns._blocks.schedule import Trigger, invoke_on_schedule
 from serverless_patterns._blocks.table import TableOptions, check_key, grant, grant_key_use, keyed_table
 from serverless_patterns._blocks.topic import define_topic, grant_publish
 from serverless_patterns.operations import Operations
 
 #: Seconds. A million rows take about three minutes.
 TIMEOUT = 300
-#: Seconds. The bundled handler keeps 20 for what comes after the last row.
-LEAST_TIMEOUT, RESERVED = 60, 20
 #: Exactly one run at a time: a second tick waits, or finds the report made.
 CONCURRENCY = 1
-#: Seconds that a link can work: it is signed by the function's role, whose credentials live no longer.
-#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ShareObjectPreSignedURL.html
-LONGEST_LINK = 12 * 60 * 60
+#: Seconds that an event may wait, all that Lambda gives: of many back-fills at once each waits for those before it, and what
+#: is given up then may be the report of the day.
+EVENT_AGE = LONGEST_EVENT_AGE
 TABLE_ACTIONS = ("UpdateItem",)
-
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-#: Without ``*``, which would stand for any folder in the permissions.
-_PREFIX = re.compile(r"(?:(?!\.{1,2}/)[A-Za-z0-9!_.'()=-]{1,128}/){0,8}")
 
 
 class ScheduledReport(Construct):
@@ -87,6 +84,10 @@ class ScheduledReport(Construct):
         table: Options of the table of runs that is defined, or a table of yours with the string partition key ``id`` alone.
         handler: Your code instead of the bundled handler. It gets the same environment variables and permissions.
         timeout: Of a run, 1 to 15 minutes. Default: 5 minutes.
+        one_at_a_time: Whether one concurrent execution is reserved for the function, so that its runs wait for each other and
+            burden the database one at a time. Default yes. AWS refuses that where fewer than 100 would be left for all other
+            functions: new accounts have 10 (``aws lambda get-account-settings``). Say no there: two runs of one day are one
+            in any case, by the table of runs, and the deploy does not fail beside a database that costs already.
         encryption_key: A customer managed key for what is defined; the stack's region must be known. Default: keys that AWS
             owns, free.
         operations: Retention, backups, logs, capacity. Default: the careful ones.
@@ -114,6 +115,7 @@ class ScheduledReport(Construct):
         table: dynamodb.ITable | TableOptions | None = None,
         handler: Handler | None = None,
         timeout: Duration | None = None,
+        one_at_a_time: bool = True,
         encryption_key: kms.IKey | None = None,
         operations: Operations | None = None,
     ) -> None:
@@ -124,9 +126,10 @@ class ScheduledReport(Construct):
         links = link_lifetime or Duration.hours(1)
         name = construct_id if report_name is None else report_name
         self._bundled = handler is None
-        _check(name, prefix, links, bundled=self._bundled, timeout=self._timeout)
-        _check_standard(topic, on_success)
-        _check_query(query, self._source, self._timeout, bundled=self._bundled)
+        check_settings(name, prefix, links, bundled=self._bundled, timeout=self._timeout)
+        check_type("one_at_a_time", one_at_a_time, bool, "True or False")
+        check_standard(topic, on_success)
+        check_query(query, self._source, self._timeout, bundled=self._bundled)
         table_options = _table_options(table, encryption_key)
         super().__init__(scope, construct_id)
         operations = operations or Operations()
@@ -143,58 +146,66 @@ class ScheduledReport(Construct):
             if isinstance(table_options, TableOptions)
             else table_options
         )
+        check_names(self, NamedReport(path=self.node.path, name=name, table=self._table, bucket=self._bucket, prefix=prefix))
         self._topic = topic or define_topic(self, "Topic", key=encryption_key)
         self._dead_letters = dead_letter_queue(self, "DeadLetterQueue", key=encryption_key, operations=operations)
         self._undelivered = dead_letter_queue(self, "DeliveryDeadLetterQueue", key=encryption_key, operations=operations)
 
+        packed = {**({} if query is None else query.files), **self._bound.files}
         self._function = HandlerFunction(
             self,
             "Function",
-            handler=handler or Handler.bundled("scheduled_report", files={} if query is None else query.files),
+            handler=handler or Handler.bundled("scheduled_report", files=packed),
             description="Makes the report of a day",
             timeout=self._timeout,
             environment={
                 "REPORT_NAME": name,
-                "TIME_ZONE": self._schedule.time_zone,
                 "REPORT_BUCKET_NAME": self._bucket.bucket_name,
                 "REPORT_PREFIX": prefix,
                 "RUNS_TABLE_NAME": self._table.table_name,
                 "TOPIC_ARN": self._topic.topic_arn,
                 "LINK_SECONDS": seconds_text(links),
-                **(format or ReportFormat()).settings,
-                **({} if query is None else query.settings),
-                **({} if mail is None else mail.settings),
-                **self._bound.settings,
+                **_settings_of(self._schedule, format or ReportFormat(), query, mail, self._bound),
             },
             operations=operations,
             network=self._bound.network,
-            reserved_concurrency=CONCURRENCY,
+            reserved_concurrency=CONCURRENCY if one_at_a_time else None,
         )
-        self._bound.grant(self._function)
-        # To read: what a link may do is what the function may that signed it.
-        grant_objects(self._function, self._bucket, "PutObject", "AbortMultipartUpload", "GetObject", below=prefix)
-        grant(self._function, self._table, *TABLE_ACTIONS)
-        grant_key_use(self._table.encryption_key, self._function)
-        grant_publish(self._function, self._topic)
-        if mail is not None:
-            mail.grant_send(self._function, Stack.of(self))
+        self._grant(mail)
+        self._trigger = self._invoke(name, on_success, encryption_key)
+
+    def _invoke(self, name: str, on_success: sqs.IQueue | None, key: kms.IKey | None) -> Trigger:
+        """Let the function be invoked: by anybody who may, and by the schedule."""
         invoke_asynchronously(
             self,
             "Invocation",
             function=self._function,
             on_failure=self._dead_letters,
             on_success=on_success,
-            key=encryption_key,
+            key=key,
+            maximum_event_age=EVENT_AGE,
         )
-        self._trigger = invoke_on_schedule(
+        return invoke_on_schedule(
             self,
             "Schedule",
             schedule=self._schedule,
             function=self._function,
             delivery_dead_letter_queue=self._undelivered,
-            key=encryption_key,
+            key=key,
             description=f"When the report {name} is made",
         )
+
+    def _grant(self, mail: ReportMail | None) -> None:
+        """Let the function read the rows, write the files and the run, and tell people."""
+        function = self._function
+        self._bound.grant(function)
+        # To read: what a link may do is what the function may that signed it.
+        grant_objects(function, self._bucket, "PutObject", "AbortMultipartUpload", "GetObject", below=self._prefix)
+        grant(function, self._table, *TABLE_ACTIONS)
+        grant_key_use(self._table.encryption_key, function)
+        grant_publish(function, self._topic)
+        if mail is not None:
+            mail.grant_send(function, Stack.of(self))
 
     @property
     def bucket(self) -> s3.IBucket:
@@ -269,43 +280,16 @@ class ScheduledReport(Construct):
         return alarms.alarms
 
 
-def _check(name: str, prefix: str, links: Duration, *, bundled: bool, timeout: Duration) -> None:
-    for argument, value, pattern, shape, example in (
-        ("report_name", name, _NAME, "1 to 64 letters, digits, - or _", "daily-sales"),
-        ("prefix", prefix, _PREFIX, "folders of letters, digits or !_.'()=- that each end with /, none . or ..", "reports/"),
-    ):
-        check_type(argument, value, str, f"a text such as {example!r}")
-        known = not Token.is_unresolved(value)
-        check(not known or pattern.fullmatch(value), f"{argument} must be {shape}, got {value!r}")
-    check_duration("link_lifetime", links, least=60, most=LONGEST_LINK, why="its signer's credentials live no longer")
-    check(not timeout.is_unresolved(), "timeout must be known while defining: other limits depend on it")
-    check_duration("timeout", timeout, least=LEAST_TIMEOUT if bundled else 1, most=900)
+class _Told(Protocol):
+    """What the bundled handler is told of by environment variables."""
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Name -> value."""
 
 
-def _check_standard(topic: sns.ITopic | None, on_success: sqs.IQueue | None) -> None:
-    """Mail takes no FIFO topic, and Lambda no FIFO queue.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
-    """
-    check(topic is None or not topic.fifo, "topic must be a standard topic: people subscribe to it, by mail or otherwise")
-    check(on_success is None or not on_success.fifo, "on_success must be a standard queue: Lambda sends to no FIFO queue")
-
-
-def _check_query(query: ReportQuery | None, source: ReportDatabase | ReportSource, timeout: Duration, *, bundled: bool) -> None:
-    if isinstance(source, ReportSource):
-        check(query is None, "query asks a database: a ReportSource has none, leave it out")
-        return
-    if not bundled:
-        check(query is None, "query is packed with the bundled handler: with a handler of yours, leave it out")
-        return
-    check(query is not None, "query must be given for a database: ReportQuery(sql='SELECT ...', key_columns=[...])")
-    statement = cast(ReportQuery, query).timeout_or_default
-    seconds = 0 if statement.is_unresolved() else statement.to_seconds()
-    limit = timeout.to_seconds() - RESERVED
-    why = f"timeout={timeout.to_seconds():g} s less {RESERVED} s for what comes after the last row"
-    if source.is_data_api and limit > DATA_API_STATEMENT_SECONDS:
-        limit, why = DATA_API_STATEMENT_SECONDS, "the Data API ends statements then"
-    check(seconds <= limit, f"statement_timeout must be at most {limit:g} s ({why}), got {seconds:g} s")
+def _settings_of(*told: _Told | None) -> dict[str, str]:
+    return {name: value for each in told if each is not None for name, value in each.settings.items()}
 
 
 def _table_options(table: dynamodb.ITable | TableOptions | None, key: kms.IKey | None) -> dynamodb.ITable | TableOptions:

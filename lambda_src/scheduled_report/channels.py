@@ -50,12 +50,16 @@ class Mail:
     Args:
         sender: Its sender, an identity that SES has verified.
         recipients: Who gets it.
+        configuration_set: What of SES it is sent with; ``""`` names none.
         client: The client to use. Default: a new one that tries once.
     """
 
-    def __init__(self, sender: str, recipients: tuple[str, ...], client: SesClient | None = None) -> None:
+    def __init__(
+        self, sender: str, recipients: tuple[str, ...], configuration_set: str = "", client: SesClient | None = None
+    ) -> None:
         self._sender = sender
         self._recipients = list(recipients)
+        self._set = {"ConfigurationSetName": configuration_set} if configuration_set else {}
         self._client: SesClient = client or boto3.client("sesv2", config=CONFIG)
 
     def send(self, announcement: Announcement) -> None:
@@ -65,6 +69,7 @@ class Mail:
             FromEmailAddress=self._sender,
             Destination={"ToAddresses": self._recipients},
             Content={"Simple": {"Subject": _content(announcement.subject), "Body": body}},
+            **self._set,
         )
 
 

@@ -24,8 +24,8 @@ from scheduled_report.refusals import refusal
 from shared.errors import HandlerError, InvalidError, TooLargeError, UnavailableError
 from shared.observability import logger
 
-#: The Data API itself ends a statement after 45 s, and answers then.
-_READ_SECONDS = 50
+#: The Data API itself ends a statement after 45 s, and answers then; AWS advises a minute at least.
+_READ_SECONDS = 60
 _CONFIG = Config(connect_timeout=2, read_timeout=_READ_SECONDS, retries={"mode": "standard", "total_max_attempts": 2})
 
 #: A paused database is there again after about 15 s, or 30 s and more if it slept for a day.

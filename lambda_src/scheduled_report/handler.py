@@ -32,7 +32,9 @@ def _reporter() -> Reporter:
         ReportBucket(settings.bucket_name),
         RunsTable(settings.runs_table_name),
         topic=Topic(announcement.topic_arn) if announcement.topic_arn else None,
-        mail=Mail(announcement.mail_from, announcement.mail_to) if announcement.mail_from else None,
+        mail=Mail(announcement.mail_from, announcement.mail_to, announcement.configuration_set)
+        if announcement.mail_from
+        else None,
     )
 
 

@@ -15,7 +15,7 @@ from scheduled_report import csv_file, html_page
 from scheduled_report.announcement import Announcement, announcement_of
 from scheduled_report.days import Day, Order
 from scheduled_report.deadline import Deadline
-from scheduled_report.models import Files, Row, Run, Settings, State, Table
+from scheduled_report.models import Claimant, Files, Row, Run, Settings, State, Table
 from scheduled_report.reasons import reason_of
 from shared import metrics
 from shared.errors import InvalidError, TooLargeError
@@ -39,7 +39,7 @@ class Source(Protocol):
 class Runs(Protocol):
     """The table of the runs."""
 
-    def claim(self, report: str, order: Order, request: str, seconds: float) -> Run:
+    def claim(self, report: str, order: Order, claimant: Claimant, seconds: float) -> Run:
         """Take the report of a day up, unless it is done."""
 
     def published(self, run: Run) -> None:
@@ -127,10 +127,12 @@ class Reporter:
         order = Order.parse(event, self._settings.time_zone, self._clock())
         day, name = order.day, self._settings.report_name
         logger.append_keys(report=name, report_date=day.date.isoformat())
-        run = self._runs.claim(name, order, context.aws_request_id, deadline.whole())
+        run = self._runs.claim(name, order, Claimant(context.aws_request_id, context.function_name), deadline.whole())
         if run.state is not State.DONE:
             run = self._made(run, day, deadline)
-        if day.is_latest(self._clock()):  # of an older day it would tell the alarm that today's report is there
+        if day.is_latest(
+            self._clock() - self._settings.flexible_window
+        ):  # of an older day it would tell the alarm that today's report is there
             metrics.count("ReportSucceeded")
         files = run.files
         logger.info("report", extra={"state": run.state, "rows": files.rows, "bytes": files.bytes, "attempt": run.attempts})

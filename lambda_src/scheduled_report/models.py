@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -20,6 +20,9 @@ DYNAMODB = "dynamodb"
 #: A link is signed with the credentials of the function's role, which live no longer than this.
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ShareObjectPreSignedURL.html
 MOST_LINK_SECONDS = 43_200
+
+#: https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-flexible-time-windows.html
+MOST_WINDOW_SECONDS = 86_400
 
 #: https://docs.aws.amazon.com/ses/latest/dg/quotas.html
 _MOST_RECIPIENTS = 50
@@ -72,7 +75,10 @@ class DatabaseSettings:
         page_rows: PAGE_ROWS: how many rows are read at a time. Default 1000.
         statement_timeout_seconds: STATEMENT_TIMEOUT_SECONDS: how long the database works on one page. Default 60.
         cluster_arn: CLUSTER_ARN: for ``data_api``, else ``""``.
-        name: DATABASE_NAME: for ``data_api``, else ``""``.
+        name: DATABASE_NAME: for ``data_api``; for ``postgres`` where the secret has no ``dbname``, or ``""``.
+        host: DATABASE_HOST: for ``postgres`` where the secret has no ``host``, or ``""``.
+        port: DATABASE_PORT: for ``postgres`` where the secret has no ``port``. Default 5432.
+        ca_file: CA_FILE: PEM certificates to trust beside the public ones, relative to the root of the code, or none.
     """
 
     query_file: Path
@@ -83,6 +89,9 @@ class DatabaseSettings:
     statement_timeout_seconds: int = 60
     cluster_arn: str = ""
     name: str = ""
+    host: str = ""
+    port: int = 5432
+    ca_file: Path | None = None
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str], source: str) -> Self:
@@ -96,11 +105,14 @@ class DatabaseSettings:
             query_file=settings.code_file(variables, "QUERY_FILE"),
             key_columns=_identifiers(variables, "KEY_COLUMNS"),
             secret_arn=settings.text(variables, "DATABASE_SECRET_ARN"),
-            parameters_file=settings.code_file(variables, "PARAMETERS_FILE") if variables.get("PARAMETERS_FILE") else None,
+            parameters_file=_optional_file(variables, "PARAMETERS_FILE"),
             page_rows=settings.integer(variables, "PAGE_ROWS", 1000, least=1, most=100_000),
             statement_timeout_seconds=settings.integer(variables, "STATEMENT_TIMEOUT_SECONDS", 60, least=1, most=900),
             cluster_arn=settings.text(variables, "CLUSTER_ARN") if managed else "",
-            name=settings.text(variables, "DATABASE_NAME") if managed else "",
+            name=settings.text(variables, "DATABASE_NAME") if managed else variables.get("DATABASE_NAME", ""),
+            host=variables.get("DATABASE_HOST", ""),
+            port=settings.integer(variables, "DATABASE_PORT", 5432, least=1, most=65_535),
+            ca_file=_optional_file(variables, "CA_FILE"),
         )
 
 
@@ -112,12 +124,14 @@ class AnnouncementSettings:
         topic_arn: TOPIC_ARN: the topic, or ``""``.
         mail_from: MAIL_FROM: the sender of the mail, or ``""``.
         mail_to: MAIL_TO: who gets the mail; nobody without a sender.
+        configuration_set: MAIL_CONFIGURATION_SET: what of SES the mail is sent with, or ``""``.
         link_seconds: LINK_SECONDS: how long the links to the files work. Default an hour, at most 12 hours.
     """
 
     topic_arn: str
     mail_from: str
     mail_to: tuple[str, ...]
+    configuration_set: str
     link_seconds: int
 
     @classmethod
@@ -138,6 +152,7 @@ class AnnouncementSettings:
             topic_arn=variables.get("TOPIC_ARN", ""),
             mail_from=senders[0] if senders else "",
             mail_to=recipients,
+            configuration_set=variables.get("MAIL_CONFIGURATION_SET", ""),
             link_seconds=settings.integer(variables, "LINK_SECONDS", 3600, least=1, most=MOST_LINK_SECONDS),
         )
 
@@ -149,6 +164,7 @@ class Settings:
     Args:
         report_name: REPORT_NAME: what the report is called: 1 to 64 letters, digits, ``-`` or ``_``.
         time_zone: TIME_ZONE: whose days the report is about, such as ``Europe/Berlin``. Default UTC.
+        flexible_window: FLEXIBLE_WINDOW_SECONDS: how much later than planned the schedule may begin. Default 0.
         bucket_name: REPORT_BUCKET_NAME: where the files go.
         prefix: REPORT_PREFIX: what their keys begin with. Default ``reports/``.
         runs_table_name: RUNS_TABLE_NAME: the table of the runs; its key is the text ``id``.
@@ -165,6 +181,7 @@ class Settings:
 
     report_name: str
     time_zone: tzinfo
+    flexible_window: timedelta
     bucket_name: str
     prefix: str
     runs_table_name: str
@@ -190,6 +207,9 @@ class Settings:
         return cls(
             report_name=_matching(variables, "REPORT_NAME", _NAME, "1 to 64 letters, digits, - or _"),
             time_zone=_time_zone(variables),
+            flexible_window=timedelta(
+                seconds=settings.integer(variables, "FLEXIBLE_WINDOW_SECONDS", 0, least=0, most=MOST_WINDOW_SECONDS)
+            ),
             bucket_name=settings.text(variables, "REPORT_BUCKET_NAME"),
             prefix=_matching(
                 variables, "REPORT_PREFIX", _PREFIX, "folders that each end with /, none of them . or ..", "reports/"
@@ -205,6 +225,10 @@ class Settings:
             chart=_chart(variables),
             logs=LogSettings.from_environment(variables),
         )
+
+
+def _optional_file(variables: Mapping[str, str], name: str) -> Path | None:
+    return settings.code_file(variables, name) if variables.get(name) else None
 
 
 def _matching(
@@ -269,6 +293,19 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who makes a report.
+
+    Args:
+        request: The invocation; Lambda's own retries have the same one.
+        function: The name of the function.
+    """
+
+    request: str
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
 class Files:
     """The files of a report as they are in the bucket.
 
@@ -293,6 +330,7 @@ class Run:
         attempts: Which attempt this is; only the latest may write.
         published: Whether the topic has been told.
         mailed: Whether the mail has been sent.
+        owner: The function that makes it; ``""`` where that was not written down.
         files: What has been written, if it is done.
     """
 
@@ -301,6 +339,7 @@ class Run:
     attempts: int
     published: bool = False
     mailed: bool = False
+    owner: str = ""
     files: Files = field(default_factory=Files)
 
     @classmethod
@@ -312,5 +351,6 @@ class Run:
             attempts=int(values["attempts"]),
             published="published_at" in values,
             mailed="mailed_at" in values,
+            owner=values.get("owner", ""),
             files=Files(tuple(values.get("keys", ())), int(values.get("rows", 0)), int(values.get("bytes", 0))),
         )

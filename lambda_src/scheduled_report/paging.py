@@ -1,16 +1,19 @@
 """Reading a query page by page in one transaction, so that all pages are of the same moment.
 
 A page begins after the keys of the last row of the one before. That finds each row once and in any size of table at the same
-price, but only if the keys are there and unique: both are checked while reading, rather than losing a row.
+price, but only if the keys are there and unique: both are checked while reading, rather than losing a row. What PostgreSQL
+takes for equal can differ in its text, such as 2.0 and 2.00, or texts in a collation that is not deterministic. So each page
+is read with one row more, which has to be the first one of the next page: if it is passed over, it equals the row before.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 from scheduled_report.days import Day
 from scheduled_report.deadline import Deadline
-from scheduled_report.models import Cell, DatabaseSettings, Row, Table
+from scheduled_report.models import Cell, DatabaseSettings, Number, Row, Table
 from scheduled_report.query import KEY_TYPES, Parameters, Query
 from shared.errors import InvalidError
 
@@ -111,30 +114,39 @@ class Pager:
 
     def _rows(self, answer: Answer) -> Iterator[Row]:
         last: Row = ()
-        is_first = True
+        following: Row = ()
         while True:
             places = [[column.name for column in answer.columns].index(key) for key in self._keys]
-            for number, row in enumerate(answer.rows):
-                key = self._checked(tuple(row[place] for place in places), last)
+            keys = [tuple(row[place] for place in places) for row in answer.rows]
+            if following and following not in keys[:1]:
+                raise self._passed_over()
+            for number, (row, key) in enumerate(zip(answer.rows, keys, strict=True)):
+                self._check(key, last)
                 if number == self._page_rows:
                     break  # the row more, which begins the next page
                 last = key
                 yield row
             else:
                 break
-            is_first = False
+            following = keys[-1]
             self._limit()
             answer = self._fetch(last, answer.columns)
-        if not is_first:
+        if following:
             self._refuse_rows_without_key()
 
-    def _checked(self, key: tuple[Cell, ...], last: Row) -> Row:
+    def _check(self, key: Row, last: Row) -> None:
         if None in key:
             raise self._without_key()
-        if key == last:
+        if key == last or list(map(_value, key)) == list(map(_value, last)):
             msg = f"Two rows have the same {', '.join(self._keys)}: KEY_COLUMNS must name columns that are unique together."
             raise InvalidError(msg)
-        return key
+
+    def _passed_over(self) -> InvalidError:
+        return InvalidError(
+            f"A row was passed over at the end of a page: PostgreSQL takes its {', '.join(self._keys)} for equal to those of "
+            "the row before, or the query does not find the same rows twice. KEY_COLUMNS must name columns that are unique "
+            'together; let the query compare texts byte by byte (name COLLATE "C" AS name), and leave random() out.'
+        )
 
     def _refuse_rows_without_key(self) -> None:
         self._limit()
@@ -153,6 +165,11 @@ class Pager:
             )
             raise InvalidError(msg)
         return column.type
+
+
+def _value(cell: Cell) -> Decimal | str | None:
+    """What a cell is compared by: 2.0 is 2.00."""
+    return Decimal(cell) if isinstance(cell, Number) else cell
 
 
 def _named(columns: tuple[Column, ...], names: tuple[str, ...]) -> list[Column]:

@@ -4,6 +4,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Protocol
 
 from scheduled_report.days import Day
@@ -14,6 +15,7 @@ from scheduled_report.query import Parameters, Query
 from scheduled_report.refusals import NOT_LET_IN, refusal
 from scheduled_report.secret import Address, Secret, SecretsClient
 from shared.errors import UnavailableError
+from shared.strict_json import Json
 
 _CONNECT_SECONDS = 5
 #: Beyond the statement timeout, for the answer to get here.
@@ -56,12 +58,13 @@ class Connection(Protocol):
         """Leave."""
 
 
-def connect(address: Address, seconds: float) -> Connection:
+def connect(address: Address, seconds: float, ca_file: Path | None = None) -> Connection:
     """A connection, over TLS unless the database is on this machine.
 
     Args:
         address: Where to.
         seconds: How long an answer may take.
+        ca_file: Certificates to trust beside the public ones.
 
     Raises:
         UnavailableError: It cannot be reached.
@@ -81,7 +84,7 @@ def connect(address: Address, seconds: float) -> Connection:
                 password=address.password,
                 database=address.database,
                 sock=wire,
-                ssl_context=tls(address.sslmode),
+                ssl_context=tls(address.sslmode, ca_file),
                 application_name="scheduled_report",
             )
         except BaseException:
@@ -108,11 +111,17 @@ def _socket(address: Address, seconds: float) -> socket.socket:
     return wire
 
 
-def tls(sslmode: str) -> ssl.SSLContext | bool:
-    """As libpq means it: ``require`` encrypts, ``verify-full`` also checks who answers."""
+def tls(sslmode: str, ca_file: Path | None = None) -> ssl.SSLContext | bool:
+    """As libpq means it: ``require`` encrypts, ``verify-full`` also checks who answers.
+
+    Like libpq, it does not hold it against a CA that it follows RFC 5280 less than to the letter, as private ones do.
+    """
     if sslmode == "disable":
         return False
     context = ssl.create_default_context()
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if sslmode == "require":
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -141,20 +150,31 @@ class Postgres:
 
     def __init__(self, settings: DatabaseSettings, client: SecretsClient | None = None) -> None:
         self._settings = settings
-        self._secret = Secret(settings.secret_arn, client)
+        self._secret = Secret(settings.secret_arn, _place(settings), client)
         self._query = Query.load(settings.query_file, settings.parameters_file)
 
     @contextmanager
     def open(self, day: Day, deadline: Deadline) -> Iterator[Table]:
         """The rows of a day, in a transaction that lasts as long as the context."""
         seconds = min(self._settings.statement_timeout_seconds, deadline.left()) + _MARGIN_SECONDS
-        connection = connect(self._secret.read(), seconds)
+        connection = connect(self._secret.read(), seconds, self._settings.ca_file)
         try:
             session = _Session(connection)
             session.run("BEGIN", {})
             yield Pager(self._settings, self._query, session, day, deadline).table()
         finally:
             _leave(connection)
+
+
+def _place(settings: DatabaseSettings) -> dict[str, Json]:
+    """What is known of the database without its secret. With certificates to check it by, it is checked."""
+    known: dict[str, Json] = {
+        "host": settings.host,
+        "port": settings.port,
+        "dbname": settings.name,
+        "sslmode": "verify-full" if settings.ca_file else "",
+    }
+    return {name: value for name, value in known.items() if value}
 
 
 class _Session:

@@ -1,6 +1,7 @@
 """The address and the user of the database, from Secrets Manager: ``secretsmanager:GetSecretValue`` on this one secret."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,7 +13,6 @@ from shared.aws import CLIENT_CONFIG
 from shared.errors import InvalidError
 from shared.strict_json import Json
 
-_DEFAULT_PORT = 5432
 _MOST_PORT = 65_535
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _MODES = ("require", "verify-full", "disable")
@@ -20,7 +20,8 @@ _VISIBLE = re.compile(r"[\x21-\x7e]{1,253}")
 
 _HOW = (
     'Put {"host": "...", "port": 5432, "username": "...", "password": "...", "dbname": "..."} into it: '
-    "aws secretsmanager put-secret-value --secret-id <its ARN> --secret-string file://secret.json"
+    "aws secretsmanager put-secret-value --secret-id <its ARN> --secret-string file://secret.json. Where RDS keeps the secret, "
+    "which then has no more than username and password, set DATABASE_HOST, DATABASE_PORT and DATABASE_NAME instead."
 )
 
 
@@ -43,13 +44,17 @@ class Address:
     sslmode: str
 
     @classmethod
-    def parse(cls, text: str) -> "Address":
+    def parse(cls, text: str, place: Mapping[str, Json] | None = None) -> "Address":
         """The address in a secret.
+
+        Args:
+            text: The secret.
+            place: What counts where the secret says nothing, by the names that it has in a secret.
 
         Raises:
             InvalidError: It is malformed; the message says how to mend it, and nothing of what is in it.
         """
-        document = _document(text)
+        document = {**(place or {}), **_document(text)}
         host = document.get("host")
         if not (isinstance(host, str) and _VISIBLE.fullmatch(host)):
             raise _malformed(fault="has no host")
@@ -61,7 +66,7 @@ class Address:
             raise _malformed(fault="has the sslmode disable, which is for this machine only (127.0.0.1, ::1, localhost)")
         return cls(
             host=host,
-            port=_port(document.get("port", _DEFAULT_PORT)),
+            port=_port(document.get("port", 5432)),
             username=_text(document, "username"),
             password=_text(document, "password"),
             database=_text(document, "dbname"),
@@ -102,11 +107,13 @@ class Secret:
 
     Args:
         arn: Its ARN.
+        place: What counts where it says nothing.
         client: The client to use. Default: a new one, with short timeouts.
     """
 
-    def __init__(self, arn: str, client: SecretsClient | None = None) -> None:
+    def __init__(self, arn: str, place: Mapping[str, Json] | None = None, client: SecretsClient | None = None) -> None:
         self._arn = arn
+        self._place = place
         self._client: SecretsClient = client or boto3.client("secretsmanager", config=CLIENT_CONFIG)
 
     def read(self) -> Address:
@@ -121,4 +128,4 @@ class Secret:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
                 raise _malformed(fault="is empty or missing") from None
             raise
-        return Address.parse(str(answer.get("SecretString", "")))
+        return Address.parse(str(answer.get("SecretString", "")), self._place)

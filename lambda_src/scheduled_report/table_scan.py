@@ -1,4 +1,10 @@
-"""Rows of a DynamoDB table: all items, in the order in which the table has them (``dynamodb:Scan``)."""
+"""Rows of a DynamoDB table: all items, in the order in which the table has them (``dynamodb:Scan``).
+
+Each page is read consistently: it has all that was written before it was asked for. But there is no snapshot of a table: an
+item that is written while the pages are read may be in the report as it was before or as it is after, beside others that are
+not of that moment. A report that has to add up is one of a database, or of a table that is not written meanwhile.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Scan.html#Scan.ReadConsistency
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +40,7 @@ class TableScan:
         self._client = client or boto3.client("dynamodb", config=_CONFIG)
         self._call: dict[str, Any] = {
             "TableName": name,
+            "ConsistentRead": True,
             "ProjectionExpression": ", ".join(f"#c{place}" for place in range(len(columns))),
             "ExpressionAttributeNames": {f"#c{place}": column for place, column in enumerate(columns)},
         }

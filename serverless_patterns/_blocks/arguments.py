@@ -13,9 +13,10 @@ from serverless_patterns._blocks.edge import Authorization, Cors, Throttle, Usag
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.managed_key import check_no_managed_key
 from serverless_patterns._blocks.queue import QueueOptions
-from serverless_patterns._blocks.report_options import ReportFormat, ReportMail, ReportQuery
+from serverless_patterns._blocks.report_mail import ReportMail
+from serverless_patterns._blocks.report_options import ReportFormat, ReportQuery
+from serverless_patterns._blocks.report_schedule import ReportSchedule
 from serverless_patterns._blocks.report_source import ReportDatabase, ReportSource
-from serverless_patterns._blocks.schedule import ReportSchedule
 from serverless_patterns._blocks.table import TableOptions
 from serverless_patterns._blocks.worker import WorkerOptions
 from serverless_patterns.operations import Operations
@@ -64,4 +65,4 @@ def check_arguments(arguments: Mapping[str, object]) -> None:
         value = arguments[name]
         holds = value is None or (options is not None and isinstance(value, options)) or hasattr(value, attribute)
         check(holds, f"{name} must be {hint}, got {value!r}")
-        check_no_managed_key(name, value)
+    check_no_managed_key("encryption_key", arguments.get("encryption_key"))

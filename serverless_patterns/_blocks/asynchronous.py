@@ -13,6 +13,8 @@ from serverless_patterns._blocks.queue import grant_queue_key
 RETRIES = 2
 #: Seconds. Lambda's own six hours would work an event long after anybody waited for it.
 MAXIMUM_EVENT_AGE = 60 * 60
+#: Seconds that Lambda keeps an event at most. https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionEventInvokeConfig.html
+LONGEST_EVENT_AGE = 6 * 60 * 60
 
 
 def invoke_asynchronously(
@@ -23,9 +25,11 @@ def invoke_asynchronously(
     on_failure: sqs.IQueue,
     key: kms.IKey | None,
     on_success: sqs.IQueue | None = None,
+    maximum_event_age: int = MAXIMUM_EVENT_AGE,
 ) -> lambda_.CfnEventInvokeConfig:
     """Keep each event that fails for good in a queue, with the reason: a function's own dead-letter queue keeps the event only.
 
+    So is one that waited for longer than ``maximum_event_age`` seconds: for room in the concurrency, or for its next try.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     """
     on_failure.grant(function, "sqs:SendMessage")
@@ -40,7 +44,7 @@ def invoke_asynchronously(
         function_name=function.function_name,
         qualifier="$LATEST",
         maximum_retry_attempts=RETRIES,
-        maximum_event_age_in_seconds=MAXIMUM_EVENT_AGE,
+        maximum_event_age_in_seconds=maximum_event_age,
         destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
             on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=on_failure.queue_arn),
             on_success=None

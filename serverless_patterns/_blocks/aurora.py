@@ -40,7 +40,7 @@ def define_cluster(
     network = vpc or isolated_vpc(scope, _beside(removal))
     group = ec2.SecurityGroup(scope, "DatabaseSecurityGroup", vpc=network, description="Database", allow_all_outbound=False)
     group.apply_removal_policy(_beside(removal))
-    return rds.DatabaseCluster(
+    cluster = rds.DatabaseCluster(
         scope,
         "Database",
         engine=rds.DatabaseClusterEngine.aurora_postgres(
@@ -71,6 +71,10 @@ def define_cluster(
         deletion_protection=operations.deletion_protection,
         removal_policy=removal,
     )
+    for each in cluster.node.find_all():  # CDK keeps them for one policy only: a cluster that stays needs them in any case
+        if isinstance(each, rds.CfnDBInstance | rds.CfnDBSubnetGroup):
+            each.apply_removal_policy(_beside(removal))
+    return cluster
 
 
 def _removal_policy(operations: Operations) -> RemovalPolicy:

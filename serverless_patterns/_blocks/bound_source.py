@@ -20,6 +20,8 @@ from serverless_patterns._blocks.secret import grant_secret
 from serverless_patterns._blocks.table import grant, grant_key_use
 from serverless_patterns.operations import Operations
 
+#: The certificates that the user packs with the bundled handler, in its folder.
+CA_FILE = "ca.pem"
 #: What a report asks of the Data API: it reads in a transaction that it never commits.
 DATA_API_ACTIONS = ("rds-data:BeginTransaction", "rds-data:ExecuteStatement", "rds-data:RollbackTransaction")
 
@@ -30,6 +32,7 @@ class BoundSource:
 
     Attributes:
         settings: Environment variables of the function.
+        files: What the bundled handler reads beside its code: name -> text.
         outputs: What a stack shows of it, by its stable name.
         network: Where the function has to run; ``None``: anywhere.
         cluster: The cluster behind the Data API.
@@ -38,6 +41,7 @@ class BoundSource:
     """
 
     settings: Mapping[str, str]
+    files: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     network: Network | None = None
     cluster: rds.IDatabaseCluster | None = None
@@ -107,7 +111,10 @@ class PostgresKind:
     vpc: ec2.IVpc
     subnets: ec2.SubnetSelection | None
     security_groups: Sequence[ec2.ISecurityGroup] | None
+    host: str | None
     port: int
+    database_name: str | None
+    ca_certificates: str | None
     endpoints: bool
 
     def bind(self, scope: Construct, services: Mapping[str, ec2.InterfaceVpcEndpointAwsService]) -> BoundSource:
@@ -124,11 +131,23 @@ class PostgresKind:
             define_endpoints(scope, network, services=services)
         arn = _arn(self.secret)
         return BoundSource(
-            settings={"SOURCE": "postgres", "DATABASE_SECRET_ARN": arn},
+            settings={"SOURCE": "postgres", "DATABASE_SECRET_ARN": arn, **self._place},
+            files={} if self.ca_certificates is None else {CA_FILE: self.ca_certificates},
             outputs={"DatabaseSecretArn": arn},
             network=network,
             secret=self.secret,
         )
+
+    @property
+    def _place(self) -> Mapping[str, str]:
+        """What the secret need not have."""
+        known = {
+            "DATABASE_HOST": self.host,
+            "DATABASE_PORT": str(self.port),
+            "DATABASE_NAME": self.database_name,
+            "CA_FILE": None if self.ca_certificates is None else f"scheduled_report/{CA_FILE}",
+        }
+        return {name: value for name, value in known.items() if value is not None}
 
 
 def _arn(secret: secretsmanager.ISecret) -> str:

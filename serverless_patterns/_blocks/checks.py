@@ -61,7 +61,7 @@ def check_between(name: str, value: float, least: float, most: float, unit: str 
 
 def seconds_text(duration: Duration) -> str:
     """A duration as an environment variable says it; a token becomes a token."""
-    return Token.as_string(duration.to_seconds()) if duration.is_unresolved() else f"{duration.to_seconds():g}"
+    return Token.as_string(duration.to_seconds()) if duration.is_unresolved() else f"{duration.to_seconds():.0f}"
 
 
 def check_duration(name: str, value: Duration, *, least: int, most: int, why: str = "") -> None:

@@ -1,4 +1,4 @@
-"""What a report asks, how it looks, and who gets a mail of it."""
+"""What a report asks, and how it looks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from aws_cdk import Duration, Stack, Token
-from aws_cdk import aws_iam as iam
+from aws_cdk import Duration, Token
 
 from serverless_patterns._blocks.checks import check, check_between, check_duration, check_texts, check_type, seconds_text
 
@@ -23,11 +22,8 @@ DATA_API_STATEMENT_SECONDS = 45
 STATEMENT_SECONDS = 40
 #: Rows. Default of a page.
 PAGE_ROWS = 1000
-#: The recipients of a mail: https://docs.aws.amazon.com/ses/latest/dg/quotas.html
-MOST_RECIPIENTS = 50
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_ADDRESS = re.compile(r"(?=.{3,254}$)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*")
 #: The parameters that every query has.
 _OWN = ("report_date", "from", "until")
 
@@ -172,66 +168,6 @@ class ReportFormat:
         """The environment variables from which the bundled handler knows it."""
         found = {"MAX_ROWS": str(self.max_rows), "HTML_ROWS": str(self.html_rows)}
         return found | ({} if self.chart is None else {"CHART_LABEL": self.chart.label, "CHART_VALUE": self.chart.value})
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportMail:
-    """A mail for each report, by SES, with links to the files.
-
-    Args:
-        sender: The address that it comes from, verified in SES by itself or by its domain.
-        recipients: Who gets it, 1 to 50 addresses. While an account is in SES's sandbox they must be verified too.
-        identity: What is verified: the address itself, or its domain. Default: the domain.
-            https://docs.aws.amazon.com/ses/latest/dg/creating-identities.html
-
-    Raises:
-        PatternError: An address is not well formed.
-    """
-
-    sender: str
-    recipients: Sequence[str]
-    identity: str | None = None
-
-    def __post_init__(self) -> None:
-        """Check the addresses."""
-        check_texts("recipients", self.recipients)
-        within = 1 <= len(self.recipients) <= MOST_RECIPIENTS
-        check(
-            within, f"recipients must be 1 to {MOST_RECIPIENTS} addresses, got {len(self.recipients)}: use the topic for more"
-        )
-        for name, address in (("sender", self.sender), *(("recipients", each) for each in self.recipients)):
-            check_type(name, address, str, "an address like reports@example.com")
-            plain = not Token.is_unresolved(address) and _ADDRESS.fullmatch(address)
-            check(plain, f"{name} must be an address like reports@example.com, without a name or brackets, got {address!r}")
-        fits = self.identity_or_domain in {self.sender, self.sender.rpartition("@")[2]}
-        check(fits or self._is_parent, f"identity must be the sender or its domain, got {self.identity!r}")
-
-    @property
-    def identity_or_domain(self) -> str:
-        """What is verified."""
-        return self.sender.rpartition("@")[2] if self.identity is None else self.identity
-
-    @property
-    def _is_parent(self) -> bool:
-        """Whether the identity is a domain above that of the sender: SES takes that as well."""
-        return isinstance(self.identity, str) and self.sender.endswith(f".{self.identity}")
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """The environment variables from which the bundled handler knows it."""
-        return {"MAIL_FROM": self.sender, "MAIL_TO": ",".join(self.recipients)}
-
-    def grant_send(self, grantee: iam.IGrantable, stack: Stack) -> None:
-        """Let a principal send mail from this address alone.
-
-        https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
-        """
-        arn = stack.format_arn(service="ses", resource="identity", resource_name=self.identity_or_domain)
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=["ses:SendEmail"], resources=[arn], conditions={"StringEquals": {"ses:FromAddress": self.sender}}
-            )
-        )
 
 
 def _check_parameters(parameters: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from aws_cdk import Token
@@ -17,12 +18,18 @@ from constructs import Construct
 
 from serverless_patterns._blocks.bound_source import AuroraKind, BoundSource, PostgresKind
 from serverless_patterns._blocks.checks import check, check_between, check_texts, check_type
+from serverless_patterns._blocks.report_source_checks import (
+    certificates,
+    check_cluster,
+    check_database_name,
+    check_groups,
+    check_place,
+    check_resource,
+)
 from serverless_patterns.operations import Operations
 
 POSTGRES_PORT = 5432
 _MOST_PORT = 65_535
-#: Names that PostgreSQL and RDS have themselves.
-RESERVED_NAMES = ("rdsadmin", "template0", "template1")
 
 
 @dataclass(frozen=True)
@@ -68,18 +75,18 @@ class ReportDatabase:
             PatternError: An argument does not fit, or does not go with ``cluster``.
         """
         check_type("database_name", database_name, str, "a text such as 'reports'")
-        _check_resource("cluster", cluster, "cluster_arn", "an Aurora cluster", optional=True)
-        _check_resource("secret", secret, "secret_arn", "a Secrets Manager secret", optional=True)
-        _check_resource("vpc", vpc, "vpc_id", "a VPC", optional=True)
+        check_resource("cluster", cluster, "cluster_arn", "an Aurora cluster", optional=True)
+        check_resource("secret", secret, "secret_arn", "a Secrets Manager secret", optional=True)
+        check_resource("vpc", vpc, "vpc_id", "a VPC", optional=True)
         version = rds.AuroraPostgresEngineVersion
         check_type("engine_version", engine_version, version, "an AuroraPostgresEngineVersion", optional=True)
         if cluster is None:
-            _check_database_name(database_name)
+            check_database_name(database_name)
         else:
             own = [name for name, value in (("vpc", vpc), ("engine_version", engine_version)) if value is not None]
             check(not own, f"{' and '.join(own)} must not be given with cluster, which has its own")
             secret = secret or getattr(cluster, "secret", None)  # those that CDK defines have one, imported ones do not
-            _check_cluster(cluster, secret)
+            check_cluster(cluster, secret)
         return cls(
             AuroraKind(database_name=database_name, cluster=cluster, secret=secret, vpc=vpc, engine_version=engine_version)
         )
@@ -92,7 +99,10 @@ class ReportDatabase:
         vpc: ec2.IVpc,
         subnets: ec2.SubnetSelection | None = None,
         security_groups: Sequence[ec2.ISecurityGroup] | None = None,
+        host: str | None = None,
         port: int = POSTGRES_PORT,
+        database_name: str | None = None,
+        ca_certificates: str | Path | None = None,
         endpoints: bool = False,
     ) -> Self:
         """Any PostgreSQL that is reached from a VPC: RDS, Aurora, or a server of yours; the function runs there.
@@ -100,12 +110,22 @@ class ReportDatabase:
         Let it in: ``database.connections.allow_default_port_from(report.connections)``.
 
         Args:
-            secret: ``{"host", "port", "username", "password", "dbname"}``, and ``sslmode`` if it is ``verify-full``. The one
-                that CDK or RDS makes for an instance has them, if it has a ``dbname``.
+            secret: ``{"username", "password"}``, and ``"host"``, ``"port"``, ``"dbname"`` and ``"sslmode"``, which come before
+                the arguments here. The one that CDK makes for an instance or a cluster has the place too, and a ``dbname`` if
+                one was named; the one that RDS makes and keeps itself (``manage_master_user_password``) has a user only.
             vpc: The VPC that leads to the database.
             subnets: Private ones. Default: those that lead to the internet by a NAT; else isolated ones.
             security_groups: Those of the function. Default: one is defined, out to ``port`` and to HTTPS only.
-            port: That of the database, for that group. Default 5432.
+            host: Where the database is, unless the secret says so: ``instance.db_instance_endpoint_address``,
+                ``cluster.cluster_endpoint.hostname``.
+            port: That of the database, for that group, and where the secret says none. Default 5432.
+            database_name: The database in it, unless the secret says so.
+            ca_certificates: A file of PEM certificates to trust beside the public ones: those of RDS are signed by CAs of
+                AWS's own, which are in no such list. AWS publishes them for each region, such as
+                https://truststore.pki.rds.amazonaws.com/eu-central-1/eu-central-1-bundle.pem, described in
+                https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html. The file is packed with the
+                bundled handler, which then checks who answers (``sslmode`` ``verify-full``) unless the secret says
+                ``require``. Default: none, and the connection is encrypted without that check.
             endpoints: Whether to define VPC endpoints for what the function calls: S3, DynamoDB, Secrets Manager, and SNS and
                 SES if it uses them. Default no: most VPCs have a NAT or endpoints, and a second one of a service is refused.
                 Each but the first two costs about 8 USD a month and subnet.
@@ -113,16 +133,25 @@ class ReportDatabase:
         Raises:
             PatternError: An argument does not fit.
         """
-        _check_resource("secret", secret, "secret_arn", "a Secrets Manager secret")
-        _check_resource("vpc", vpc, "vpc_id", "a VPC")
+        check_resource("secret", secret, "secret_arn", "a Secrets Manager secret")
+        check_resource("vpc", vpc, "vpc_id", "a VPC")
         check_type("subnets", subnets, ec2.SubnetSelection, "an ec2.SubnetSelection(...)", optional=True)
         check_type("port", port, int, f"a whole number from 1 to {_MOST_PORT}")
         check_between("port", port, 1, _MOST_PORT)
         check_type("endpoints", endpoints, bool, "True or False")
-        _check_groups(security_groups)
+        check_groups(security_groups)
+        check_place(host, database_name)
         return cls(
             PostgresKind(
-                secret=secret, vpc=vpc, subnets=subnets, security_groups=security_groups, port=port, endpoints=endpoints
+                secret=secret,
+                vpc=vpc,
+                subnets=subnets,
+                security_groups=security_groups,
+                host=host,
+                port=port,
+                database_name=database_name,
+                ca_certificates=None if ca_certificates is None else certificates(ca_certificates),
+                endpoints=endpoints,
             )
         )
 
@@ -130,6 +159,11 @@ class ReportDatabase:
     def is_data_api(self) -> bool:
         """Whether it is asked by the Data API, which has limits of its own."""
         return isinstance(self._kind, AuroraKind)
+
+    @property
+    def has_certificates(self) -> bool:
+        """Whether certificates are packed with the bundled handler."""
+        return isinstance(self._kind, PostgresKind) and self._kind.ca_certificates is not None
 
     def bind(
         self,
@@ -174,7 +208,7 @@ class ReportSource:
         Raises:
             PatternError: An argument does not fit.
         """
-        _check_resource("table", table, "table_arn", "a DynamoDB table")
+        check_resource("table", table, "table_arn", "a DynamoDB table")
         check_texts("columns", columns)
         check(len(columns), f"columns must name at least one attribute, got {columns!r}")
         check(len(set(columns)) == len(columns), f"columns must be distinct, got {columns!r}")
@@ -202,38 +236,3 @@ class ReportSource:
             outputs={"SourceTableName": self._table.table_name},
             table=self._table,
         )
-
-
-def _check_resource(name: str, value: object, attribute: str, hint: str, *, optional: bool = False) -> None:
-    check((optional and value is None) or hasattr(value, attribute), f"{name} must be {hint}, got {value!r}")
-
-
-def _check_groups(groups: object) -> None:
-    holds = isinstance(groups, Sequence) and groups and all(hasattr(group, "security_group_id") for group in groups)
-    check(groups is None or holds, f"security_groups must be a list of at least one security group, got {groups!r}")
-
-
-def _check_database_name(name: str) -> None:
-    """https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBCluster.html."""
-    if Token.is_unresolved(name):
-        return
-    check(
-        re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name),
-        f"database_name must be 1 to 63 letters, digits or _ that begin with a letter, got {name!r}",
-    )
-    check(name not in RESERVED_NAMES, f"database_name must be none of {', '.join(RESERVED_NAMES)}, got {name!r}")
-
-
-def _check_cluster(cluster: rds.IDatabaseCluster, secret: secretsmanager.ISecret | None) -> None:
-    """Check what can be seen of a cluster of the user's; an imported one cannot be looked at."""
-    check(
-        secret is not None,
-        "secret must be given with a cluster that has none of its own: the one with username and password of a user",
-    )
-    definition = cluster.node.default_child
-    if not isinstance(definition, rds.CfnDBCluster):
-        return
-    engine = cluster.stack.resolve(definition.engine)
-    check(engine == "aurora-postgresql", f"cluster must be an Aurora PostgreSQL, got the engine {engine!r}")
-    on = cluster.stack.resolve(definition.enable_http_endpoint)
-    check(on, "cluster must have the Data API on: define it with enable_data_api=True, or use ReportDatabase.postgres(...)")

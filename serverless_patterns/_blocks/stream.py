@@ -29,18 +29,18 @@ def check_record_age(name: str, value: Duration, source: dynamodb.ITable | kines
         PatternError: The age is outside its range, or not below the retention of the stream.
     """
     check_duration(name, value, least=LEAST_RECORD_AGE, most=LONGEST_RECORD_AGE)
-    retention = _retention(source)
+    retention = retention_of(source)
     if retention is None or value.is_unresolved():
         return
     check(
         value.to_seconds() < retention,
-        f"{name} must be less than the retention of the stream of {source.node.path!r} ({retention:g} s), got "
-        f"{value.to_seconds():g} s: the stream would lose a record that is still tried, and nothing would be kept of it; "
+        f"{name} must be less than the retention of the stream of {source.node.path!r} ({retention:.0f} s), got "
+        f"{value.to_seconds():.0f} s: the stream would lose a record that is still tried, and nothing would be kept of it; "
         "choose Duration.hours(6)",
     )
 
 
-def _retention(source: IConstruct) -> float | None:
+def retention_of(source: IConstruct) -> float | None:
     """Seconds for which records are kept; ``None`` if it is not known.
 
     CDK defines each Kinesis stream with a number of hours, 24 unless it was told.

@@ -48,17 +48,20 @@ class Keys:
 
     Attributes:
         partition_key: The name of the partition key, a string.
-        sort_key: The name of the sort key, a number. Default: none.
+        sort_key: The name of the sort key. Default: none.
+        sort_type: Its type. Default: a number.
     """
 
     partition_key: str = "id"
     sort_key: str | None = None
+    sort_type: dynamodb.AttributeType = dynamodb.AttributeType.NUMBER
 
     @property
     def described(self) -> str:
         """In words, for messages."""
         partition = f"the partition key {self.partition_key!r} of type string and "
-        return partition + ("no sort key" if self.sort_key is None else f"the sort key {self.sort_key!r} of type number")
+        kind = self.sort_type.name.lower()
+        return partition + ("no sort key" if self.sort_key is None else f"the sort key {self.sort_key!r} of type {kind}")
 
 
 def keyed_table(
@@ -75,7 +78,7 @@ def keyed_table(
         scope,
         construct_id,
         partition_key=dynamodb.Attribute(name=keys.partition_key, type=dynamodb.AttributeType.STRING),
-        sort_key=None if keys.sort_key is None else dynamodb.Attribute(name=keys.sort_key, type=dynamodb.AttributeType.NUMBER),
+        sort_key=None if keys.sort_key is None else dynamodb.Attribute(name=keys.sort_key, type=keys.sort_type),
         billing=dynamodb.Billing.on_demand(),
         time_to_live_attribute=options.time_to_live_attribute,
         dynamo_stream=options.stream,
@@ -115,7 +118,7 @@ def check_key(name: str, table: dynamodb.ITable, keys: Keys = Keys()) -> None:
         return
     types = {found["attributeName"]: found["attributeType"] for found in table.stack.resolve(definition.attribute_definitions)}
     found = [(key["attributeName"], types[key["attributeName"]]) for key in table.stack.resolve(definition.key_schema)]
-    wanted = [(keys.partition_key, "S"), *([] if keys.sort_key is None else [(keys.sort_key, "N")])]
+    wanted = [(keys.partition_key, "S"), *([] if keys.sort_key is None else [(keys.sort_key, keys.sort_type.name[0])])]
     shown = ", ".join(f"{key} ({kind})" for key, kind in found)
     check(found == wanted, f"{name} must have {keys.described}, got {shown}")
 

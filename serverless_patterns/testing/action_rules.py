@@ -113,7 +113,10 @@ def _identity(arns: Arns, address: str) -> str:
 
 def _named_in(arns: Arns) -> set[str]:
     """All that the template defines or names anywhere."""
-    return {text for resource in arns.template.resources.values() for text in (resource.arn, *texts_in(resource.properties))}
+    found: set[str] = set()
+    for resource in arns.template.resources.values():
+        found |= texts_in([resource.arn, resource.properties])
+    return found
 
 
 def _statement_in_database(arns: Arns) -> Iterator[Need]:

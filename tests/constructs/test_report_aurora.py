@@ -191,9 +191,13 @@ def test_a_database_waits_before_it_pauses_as_long_as_it_is_told(stack):
     assert properties_at(stack, "Database")["ServerlessV2ScalingConfiguration"]["SecondsUntilAutoPause"] == 3600
 
 
-def test_retaining_on_update_is_said_of_the_network_too(stack):
+def test_retaining_on_update_is_said_of_all_that_a_database_needs(stack):
     policy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
     bound(ReportDatabase.aurora(), stack, operations=Operations(removal_policy=policy))
-    kinds = ("AWS::RDS::DBCluster", "AWS::EC2::VPC", "AWS::EC2::Subnet")
-    found = [resource["DeletionPolicy"] for kind in kinds for resource in resources(template_of(stack), kind).values()]
-    assert set(found) == {"RetainExceptOnCreate"}
+    found = {
+        (resource["Type"], resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
+        for resource in template_of(stack)["Resources"].values()
+        if resource["Type"].startswith(("AWS::EC2::", "AWS::RDS::"))
+    }
+    assert {(deleted, replaced) for _, deleted, replaced in found} == {("RetainExceptOnCreate", "Retain")}
+    assert {"AWS::RDS::DBInstance", "AWS::RDS::DBSubnetGroup"} <= {kind for kind, *_ in found}

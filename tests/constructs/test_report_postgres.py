@@ -1,14 +1,21 @@
 """A report of a PostgreSQL inside a VPC: where its function runs, what it reaches, and what it may do."""
 
+from pathlib import Path
+
+import certifi
 import pytest
+from aws_cdk import CfnParameter
 from aws_cdk import assertions as cdk_assertions
 from aws_cdk import aws_ec2 as ec2
 
+from scheduled_report.models import Settings
 from serverless_patterns import PatternError
+from serverless_patterns._blocks.handler import lambda_source
 from serverless_patterns._blocks.report_source import ReportDatabase
 from tests.support.circles import check_no_circle
 from tests.support.readable import properties_at, readable
 from tests.support.report_sources import READ_SECRET, SECRET_ARN, bound, secret_in, settings, vpc_in
+from tests.support.reports import OWN, report
 from tests.support.synthesis import empty_stack, resources, statements, template_of
 
 #: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSLambdaVPCAccessExecutionRole.html
@@ -20,6 +27,7 @@ INTERFACES = [
     "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
 ]
+CERTIFICATES = "ca_certificates must be a file of certificates in PEM, such as the bundle of a region that AWS publishes, got "
 
 
 @pytest.fixture
@@ -39,9 +47,57 @@ def vpc_statements(stack):
 
 def test_a_function_of_a_postgres_runs_in_the_private_subnets_of_its_vpc(stack):
     bound(postgres(stack), stack)
-    assert settings(stack) == {"SOURCE": "postgres", "DATABASE_SECRET_ARN": SECRET_ARN}
+    assert settings(stack) == {"SOURCE": "postgres", "DATABASE_SECRET_ARN": SECRET_ARN, "DATABASE_PORT": "5432"}
     found = properties_at(stack, "Function")["VpcConfig"]
     assert found == {"SecurityGroupIds": ["SecurityGroup"], "SubnetIds": ["private-1", "private-2"]}
+
+
+def test_a_secret_that_rds_keeps_needs_the_place_beside_it(stack):
+    host = CfnParameter(stack, "Host").value_as_string
+    bound(postgres(stack, host=host, port=6432, database_name="shop"), stack)
+    assert settings(stack) == {
+        "SOURCE": "postgres",
+        "DATABASE_SECRET_ARN": SECRET_ARN,
+        "DATABASE_HOST": "Host",
+        "DATABASE_PORT": "6432",
+        "DATABASE_NAME": "shop",
+    }
+
+
+@pytest.fixture(scope="module")
+def certificates():
+    """A file of real certificates."""
+    return Path(certifi.where())
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_certificates_are_packed_with_the_handler_which_is_told_of_them(stack, certificates, kind):
+    found = bound(postgres(stack, ca_certificates=kind(certificates)), stack)
+    assert found.files == {"ca.pem": certificates.read_text(encoding="utf-8")}
+    assert settings(stack)["CA_FILE"] == "scheduled_report/ca.pem"
+
+
+def test_a_report_packs_the_certificates_of_its_database_for_the_bundled_handler(stack, certificates):
+    given = {"secret": secret_in(stack), "vpc": vpc_in(stack)}
+    source = ReportDatabase.postgres(**given, ca_certificates=certificates)
+    report(stack, "With", source=source)
+    report(stack, "Without", source=ReportDatabase.postgres(**given))
+    codes = {properties_at(stack, f"{name}/Function")["Code"]["S3Key"] for name in ("With", "Without")}
+    assert len(codes) == 2
+    found = Settings.from_environment(properties_at(stack, "With/Function")["Environment"]["Variables"]).database
+    assert found.ca_file == lambda_source() / "scheduled_report" / "ca.pem"
+    with pytest.raises(PatternError) as raised:
+        report(stack, "Own", source=source, handler=OWN)
+    assert str(raised.value) == ("ca_certificates is packed with the bundled handler: with a handler of yours, leave it out")
+
+
+@pytest.mark.parametrize(("name", "text"), [("missing.pem", None), ("empty.pem", ""), ("text.pem", "no certificate")])
+def test_a_file_without_certificates_is_refused(stack, tmp_path, name, text):
+    if text is not None:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(PatternError) as raised:
+        postgres(stack, ca_certificates=tmp_path / name)
+    assert str(raised.value).startswith(f"{CERTIFICATES}'{tmp_path / name}': ")
 
 
 def test_its_security_group_leads_to_the_database_and_to_aws_only(stack):
@@ -197,6 +253,11 @@ def test_an_endpoint_has_one_subnet_in_each_zone(stack):
     [
         ({"port": 0}, "port must be 1 to 65535, got 0"),
         ({"port": "5432"}, "port must be a whole number from 1 to 65535, got '5432' (str, not int)"),
+        ({"host": 5}, "host must be a name such as 'db.example.com', got 5 (int, not str)"),
+        ({"host": "db\n"}, "host must be a name or an address of a server, got 'db\\n'"),
+        ({"host": ""}, "host must be a name or an address of a server, got ''"),
+        ({"database_name": ""}, "database_name must be the name of a database, got ''"),
+        ({"ca_certificates": 5}, f"{CERTIFICATES}5"),
         ({"endpoints": "yes"}, "endpoints must be True or False, got 'yes' (str, not bool)"),
         ({"security_groups": []}, "security_groups must be a list of at least one security group, got []"),
         ({"security_groups": ["sg-1"]}, "security_groups must be a list of at least one security group, got ['sg-1']"),

@@ -57,6 +57,11 @@ def test_one_run_is_made_at_a_time(stack):
     assert properties_at(stack, "Report/Function")["ReservedConcurrentExecutions"] == 1
 
 
+def test_an_account_with_nothing_to_spare_need_not_reserve_anything(stack):
+    report(stack, one_at_a_time=False)
+    assert "ReservedConcurrentExecutions" not in properties_at(stack, "Report/Function")
+
+
 @pytest.mark.parametrize(("options", "seconds"), [({}, 300), ({"timeout": Duration.minutes(15)}, 900)])
 def test_a_run_has_five_minutes_unless_told(stack, options, seconds):
     report(stack, **options)
@@ -78,12 +83,12 @@ def test_a_handler_of_ones_own_has_the_same_variables_and_permissions_without_th
     assert function_permissions(stack) == {**WORK, **AURORA}
 
 
-def test_a_run_that_fails_is_tried_twice_more_within_an_hour_and_kept_then(stack):
+def test_a_run_that_fails_is_tried_twice_more_and_kept_then_and_many_may_wait_for_each_other(stack):
     report(stack)
     assert properties_at(stack, "Report/Invocation") == {
         "DestinationConfig": {"OnFailure": {"Destination": "Report/DeadLetterQueue"}},
         "FunctionName": "Report/Function",
-        "MaximumEventAgeInSeconds": 3600,
+        "MaximumEventAgeInSeconds": 6 * 3600,
         "MaximumRetryAttempts": 2,
         "Qualifier": "$LATEST",
     }

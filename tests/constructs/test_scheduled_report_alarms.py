@@ -36,7 +36,7 @@ def test_the_alarms_watch_each_hop_and_say_how_bad_it_is(stack, engine, own):
         "ReportDestinationDeliveryFailures": ("critical", "DestinationDeliveryFailures", 1),
         "ReportDuration": ("warning", "Duration", 240_000),
         "ReportErrors": ("warning", "Errors", 1),
-        "ReportMissing": ("critical", "ReportSucceeded", 1),
+        "ReportMissing": ("critical", "FILL(reports, 0)", 1),
         "ReportThrottles": ("warning", "Throttles", 1),
         "RunsSystemErrors": ("critical", "updateitem", 1),
         "RunsThrottles": ("critical", "updateitem", 1),
@@ -77,11 +77,28 @@ def test_one_tick_that_does_not_arrive_is_enough(stack, engine, namespace, look)
         assert each["AlarmDescription"].endswith(f"First: {look}")
 
 
+def math_of(alarm):
+    """The expression of an alarm, and the metrics in it."""
+    (expression,) = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
+    return expression, [each["MetricStat"] for each in alarm["Metrics"] if "MetricStat" in each]
+
+
+@pytest.mark.parametrize("name", ["ReportDuration", "ReportThrottles"])
+def test_one_run_that_is_slow_or_refused_is_enough_where_there_is_one_a_day(stack, name):
+    report(stack).add_alarms(Alerts())
+    found = alarms(stack)[name]
+    assert (found["EvaluationPeriods"], found["DatapointsToAlarm"]) == (1, 1)
+
+
 @pytest.mark.parametrize(("schedule", "hours"), [(None, 26), (ReportSchedule(missing_after=Duration.days(7)), 168)])
 def test_no_report_for_so_many_hours_alarms_and_so_does_silence(stack, schedule, hours):
     report(stack, schedule=schedule).add_alarms(Alerts())
     found = alarms(stack)["ReportMissing"]
-    assert (found["Namespace"], found["Statistic"], found["Period"]) == ("ServerlessPatterns", "Sum", 3600)
+    expression, (watched,) = math_of(found)
+    assert expression == "FILL(reports, 0)"
+    assert (watched["Metric"]["Namespace"], watched["Metric"]["MetricName"]) == ("ServerlessPatterns", "ReportSucceeded")
+    assert (watched["Stat"], watched["Period"]) == ("Sum", 3600)
+    assert watched["Metric"]["Dimensions"] == [{"Name": "FunctionName", "Value": "Report/Function"}]
     assert (found["EvaluationPeriods"], found["DatapointsToAlarm"]) == (hours, hours)
     assert (found["ComparisonOperator"], found["TreatMissingData"]) == ("LessThanThreshold", "breaching")
     assert found["AlarmDescription"].startswith(f"[critical] For {hours} hours there was no report of the latest day.")
@@ -92,11 +109,10 @@ def test_of_a_handler_of_ones_own_each_run_that_did_not_fail_counts_as_a_report(
     report(stack, handler=OWN).add_alarms(Alerts())
     found = alarms(stack)["ReportMissing"]
     assert (found["TreatMissingData"], found["EvaluationPeriods"], found["Threshold"]) == ("breaching", 26, 1)
-    watched = {
-        each["MetricStat"]["Metric"]["MetricName"]: each["MetricStat"] for each in found["Metrics"] if "MetricStat" in each
-    }
-    assert watched.keys() == {"Invocations", "Errors"}
-    for each in watched.values():
+    expression, watched = math_of(found)
+    assert expression == "FILL(invocations, 0) - FILL(errors, 0)"
+    assert {each["Metric"]["MetricName"] for each in watched} == {"Invocations", "Errors"}
+    for each in watched:
         assert (each["Period"], each["Metric"]["Namespace"]) == (3600, "AWS/Lambda")
         assert each["Metric"]["Dimensions"] == [{"Name": "FunctionName", "Value": "Report/Function"}]
 

@@ -182,6 +182,28 @@ def test_the_function_may_send_mail_from_this_address_alone(stack, identity, nam
     ]
 
 
+def test_the_function_may_use_what_else_of_ses_is_named(stack):
+    mail = ReportMail(
+        sender=MAIL.sender,
+        recipients=[*MAIL.recipients, "c@d.example"],
+        identity=MAIL.sender,
+        configuration_set="reports",
+        recipient_identities=["a@shop.example.com", "d.example", MAIL.sender.rpartition("@")[2]],
+    )
+    report(stack, mail=mail)
+    (statement,) = statements_of_mail(stack)
+    begin = "arn:AWS::Partition:ses:AWS::Region:AWS::AccountId:"
+    assert set(statement["Resource"]) == {
+        f"{begin}identity/reports@shop.example.com",
+        f"{begin}identity/a@shop.example.com",
+        f"{begin}identity/d.example",
+        f"{begin}identity/shop.example.com",
+        f"{begin}configuration-set/reports",
+    }
+    assert statement["Condition"] == {"StringEquals": {"ses:FromAddress": "reports@shop.example.com"}}
+    assert handler_settings(stack).announcement.configuration_set == "reports"
+
+
 def test_without_mail_nobody_gets_any(stack):
     report(stack)
     assert statements_of_mail(stack) == []

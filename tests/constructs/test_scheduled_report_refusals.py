@@ -1,7 +1,7 @@
 """What a report does not take, and in which words it says so: before anything is defined."""
 
 import pytest
-from aws_cdk import Aws, CfnParameter, Duration
+from aws_cdk import Aws, CfnParameter, Duration, Stack
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
@@ -16,8 +16,10 @@ from serverless_patterns import (
     ReportQuery,
     TableOptions,
 )
+from serverless_patterns._blocks.concurrency import CONTEXT
 from tests.support.report_sources import secret_in, vpc_in
 from tests.support.reports import OWN, QUERY, items, report
+from tests.support.synthesis import new_app
 
 NAME = "report_name must be 1 to 64 letters, digits, - or _, got "
 PREFIX = "prefix must be folders of letters, digits or !_.'()=- that each end with /, none . or .., got "
@@ -45,6 +47,7 @@ LINKS = "link_lifetime must be 60 to 43200 s (its signer's credentials live no l
         ({"timeout": Duration.seconds(59)}, "timeout must be 60 to 900 s, got 59 s"),
         ({"timeout": Duration.seconds(901)}, "timeout must be 60 to 900 s, got 901 s"),
         ({"timeout": Duration.seconds(901), "handler": OWN}, "timeout must be 1 to 900 s, got 901 s"),
+        ({"one_at_a_time": 1}, "one_at_a_time must be True or False, got 1 (int, not bool)"),
         (
             {"query": None},
             "query must be given for a database: ReportQuery(sql='SELECT ...', key_columns=[...])",
@@ -259,6 +262,7 @@ def test_a_chart_of_no_columns_is_refused(options, message):
 
 
 ADDRESS = "must be an address like reports@example.com, without a name or brackets, got "
+RECIPIENTS = "recipient_identities must be recipients or their domains, got "
 IDENTITY = "identity must be the sender or its domain, got "
 
 
@@ -279,6 +283,11 @@ IDENTITY = "identity must be the sender or its domain, got "
         ({"identity": "hop.example.com"}, f"{IDENTITY}'hop.example.com'"),
         ({"identity": "a@shop.example.com"}, f"{IDENTITY}'a@shop.example.com'"),
         ({"identity": ""}, f"{IDENTITY}''"),
+        ({"recipient_identities": ["c.example"]}, f"{RECIPIENTS}'c.example'"),
+        ({"recipient_identities": ["reports@shop.example.com"]}, f"{RECIPIENTS}'reports@shop.example.com'"),
+        ({"recipient_identities": "b.example"}, "recipient_identities must be a list of texts, got 'b.example'"),
+        ({"configuration_set": "a b"}, "configuration_set must be 1 to 64 letters, digits, - or _, got 'a b'"),
+        ({"configuration_set": 5}, "configuration_set must be the name of a configuration set, got 5 (int, not str)"),
         ({"identity": 5}, f"{IDENTITY}5"),
     ],
 )
@@ -293,6 +302,33 @@ def test_an_address_must_be_known(stack):
         ReportMail(sender=CfnParameter(stack, "Sender").value_as_string, recipients=["a@b.example"])
 
 
-def test_fifty_people_get_a_mail():
+def test_fifty_people_get_a_mail(stack):
     people = [f"person{number}@b.example" for number in range(50)]
-    assert ReportMail(sender="a@b.example", recipients=people).settings["MAIL_TO"].count(",") == 49
+    mail = ReportMail(sender="a@b.example", recipients=people)
+    report(stack, mail=mail)
+    assert mail.settings["MAIL_TO"].count(",") == 49
+
+
+def test_more_addresses_than_environment_variables_have_room_for_are_refused(stack):
+    people = [f"first.and.last.name{number:02}@department.of.a.company.with.a.long.name.example.com" for number in range(50)]
+    with pytest.raises(PatternError) as raised:
+        report(stack, mail=ReportMail(sender="a@b.example", recipients=people))
+    said = str(raised.value)
+    assert said.startswith("environment variables must be at most 4096 bytes in all, got ")
+    assert said.endswith("shorten what goes into MAIL_TO, the largest with 3749 bytes")
+
+
+# --- an account with a small quota
+
+
+def test_an_account_that_can_reserve_nothing_is_told_so(stack):
+    app = new_app(**{CONTEXT: 10})
+    report(Stack(app, "Small"), "Report")
+    with pytest.raises(RuntimeError) as raised:
+        app.synth()
+    said = str(raised.value)
+    assert "nothing may be reserved in Small, got 1 (Small/Report/Function): Lambda keeps 100" in said
+    assert "one_at_a_time=False" in said
+    app = new_app(**{CONTEXT: 10})
+    report(Stack(app, "Small"), "Report", one_at_a_time=False)
+    app.synth()

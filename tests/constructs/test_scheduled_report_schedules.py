@@ -1,12 +1,13 @@
 """When reports are made: the schedule with its group and its role, the rule in its place, and what is refused."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from aws_cdk import Aws, CfnParameter, Duration
 
 from serverless_patterns import PatternError, ReportSchedule
-from serverless_patterns._blocks import schedule as block
+from serverless_patterns._blocks import report_schedule as block
 from tests.support.circles import check_no_circle
 from tests.support.imports import allowed_in, resource_at
 from tests.support.readable import permissions, properties_at
@@ -235,6 +236,14 @@ ZONE = "time_zone must be a name of the IANA time zones, such as 'Europe/Berlin'
             {"flexible_window": 15},
             "flexible_window must be a duration such as Duration.seconds(10), got 15 (int, not Duration)",
         ),
+        (
+            {"flexible_window": Duration.minutes(90), "missing_after": Duration.hours(27)},
+            "missing_after must be at least 28 hours (24 between two ticks, 1.5 of flexible_window, 2 for retries), got 27",
+        ),
+        (
+            {"expression": "rate(6 hours)", "flexible_window": Duration.hours(1), "missing_after": Duration.hours(8)},
+            "missing_after must be at least 9 hours (6 between two ticks, 1 of flexible_window, 2 for retries), got 8",
+        ),
         ({"missing_after": Duration.hours(1)}, f"{HOURS}1"),
         ({"missing_after": Duration.hours(169)}, f"{HOURS}169"),
         ({"missing_after": Duration.minutes(150)}, f"{HOURS}2.5"),
@@ -253,3 +262,31 @@ def test_the_hours_of_an_alarm_must_be_known(stack):
     with pytest.raises(PatternError) as raised:
         ReportSchedule(missing_after=Duration.hours(hours))
     assert str(raised.value) == "missing_after must be known while defining: an alarm depends on it"
+
+
+@pytest.mark.parametrize(
+    ("options", "hours"),
+    [
+        ({}, 26),
+        ({"flexible_window": Duration.minutes(15)}, 27),
+        ({"flexible_window": Duration.hours(24)}, 50),
+        ({"flexible_window": Duration.minutes(15), "missing_after": Duration.hours(27)}, 27),
+        ({"expression": "rate(1 hour)", "flexible_window": Duration.minutes(15), "missing_after": Duration.hours(4)}, 4),
+        ({"expression": "cron(0 * * * ? *)", "flexible_window": Duration.minutes(15), "missing_after": Duration.hours(2)}, 2),
+    ],
+)
+def test_a_report_is_missing_only_after_a_window_and_its_retries(options, hours):
+    assert ReportSchedule(**options).missing_or_default.to_hours() == hours
+
+
+def test_the_handler_knows_how_late_its_schedule_may_begin(stack):
+    report(stack, source=items(stack), schedule=ReportSchedule(flexible_window=Duration.minutes(15)))
+    assert handler_settings(stack).flexible_window == timedelta(minutes=15)
+
+
+def test_a_window_that_is_known_only_when_deployed_counts_as_the_longest(stack):
+    minutes = CfnParameter(stack, "Minutes", type="Number").value_as_number
+    schedule = ReportSchedule(flexible_window=Duration.minutes(minutes))
+    report(stack, source=items(stack), schedule=schedule)
+    assert handler_settings(stack).flexible_window == timedelta(days=1)
+    assert schedule.missing_or_default.to_hours() == 50

@@ -158,7 +158,9 @@ class Reports:
             ReportBucket(settings.bucket_name, self.s3),
             RunsTable(settings.runs_table_name, self.table, lambda: self.now),  # type: ignore[arg-type]
             topic=Topic(announcement.topic_arn, self.sns) if announcement.topic_arn else None,
-            mail=Mail(announcement.mail_from, announcement.mail_to, self.ses) if announcement.mail_from else None,
+            mail=Mail(announcement.mail_from, announcement.mail_to, announcement.configuration_set, self.ses)
+            if announcement.mail_from
+            else None,
             clock=lambda: self.now,
         )
         answer = reporter(TICK if event is None else event, self.context)  # type: ignore[arg-type]

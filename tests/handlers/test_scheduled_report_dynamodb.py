@@ -41,6 +41,11 @@ def test_a_large_table_is_read_page_by_page(reports: Reports):
     assert sorted(line[:2] for line in reports.csv.splitlines()[1:]) == [f"{n:02}" for n in range(8)]
 
 
+def test_each_page_has_all_that_was_written_before_it_was_asked_for(reports):
+    reports.run()
+    assert [scan["ConsistentRead"] for scan in reports.table.of("scan")] == [True]
+
+
 def test_an_empty_table_is_a_report_that_says_so(reports):
     assert reports.run()["rows"] == 0
     assert reports.csv == "\ufeffid,amount\r\n"

@@ -1,6 +1,8 @@
 import contextlib
+import json
 import socket
 import ssl
+import subprocess
 import threading
 import tracemalloc
 from dataclasses import dataclass
@@ -118,6 +120,32 @@ def test_a_port_may_be_a_text():
     assert Address.parse(text).port == 6432
 
 
+USER = {"username": "postgres", "password": PASSWORD}
+
+
+def test_what_the_secret_does_not_say_the_settings_do(reports):
+    reports.secrets.client.put_secret_value(SecretId=reports.secret, SecretString=json.dumps(USER))
+    assert failure(reports).startswith("The database secret has no host")
+    reports.variables |= {"DATABASE_HOST": reports.database.socket_folder, "DATABASE_PORT": "5432"}
+    assert "set DATABASE_HOST, DATABASE_PORT and DATABASE_NAME instead" in failure_without_name(reports)
+    reports.variables["DATABASE_NAME"] = "postgres"
+    assert reports.run()["rows"] == 3
+
+
+def failure_without_name(reports):
+    reports.variables["DATABASE_NAME"] = ""
+    said = failure(reports)
+    assert said.startswith("The database secret has no dbname")
+    return said
+
+
+def test_what_the_secret_says_comes_before_the_settings():
+    secret = {**USER, "host": "a", "port": 1, "dbname": "b", "sslmode": "require"}
+    place = {"host": "x", "port": 9, "dbname": "x", "sslmode": "verify-full"}
+    found = Address.parse(json.dumps(secret), place)
+    assert (found.host, found.port, found.database, found.sslmode) == ("a", 1, "b", "require")
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_this_machine_needs_no_tls_and_may_have_it(host):
     fields = f'"host": "{host}", "username": "u", "password": "p", "dbname": "d"'
@@ -139,6 +167,67 @@ def test_who_answers_is_checked_when_the_secret_says_so():
     assert (checked.verify_mode, checked.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert encrypted.verify_mode == ssl.CERT_NONE
     assert postgres.tls("disable") is False
+
+
+def handshake(client, server, name):
+    """Shake hands in memory: whether the client takes the server for the one of this name."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = [
+        client.wrap_bio(to_client, to_server, server_hostname=name),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    for _ in range(4):
+        for side in sides:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    return sides[0].version()
+
+
+@pytest.fixture(scope="module")
+def private_ca(tmp_path_factory):
+    """A CA that is in no list, with a server of its own, as RDS has them: file of the CA, context of the server."""
+    folder = tmp_path_factory.mktemp("ca")
+    key, request, certificate = folder / "key.pem", folder / "request.pem", folder / "certificate.pem"
+    ca_key, ca = folder / "ca-key.pem", folder / "ca.pem"
+    new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    (folder / "names").write_text("subjectAltName=DNS:db.example.com\n", encoding="utf-8")
+    for arguments in (
+        ["req", "-x509", *new_key, "-keyout", ca_key, "-out", ca, "-days", "2", "-subj", "/CN=Private CA"],
+        ["req", "-new", *new_key, "-keyout", key, "-out", request, "-subj", "/CN=db.example.com"],
+        ["x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-out", certificate, "-extfile", folder / "names"],
+    ):
+        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, key)
+    return ca, server
+
+
+def test_a_database_of_a_private_ca_is_known_by_its_certificates_and_by_its_name(private_ca):
+    ca, server = private_ca
+    assert handshake(postgres.tls("verify-full", ca), server, "db.example.com") == "TLSv1.3"
+    with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+        handshake(postgres.tls("verify-full", ca), server, "other.example.com")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(postgres.tls("verify-full"), server, "db.example.com")
+    assert handshake(postgres.tls("require"), server, "other.example.com") == "TLSv1.3"
+
+
+def test_the_public_cas_are_trusted_beside_the_private_one(private_ca):
+    ca, _ = private_ca
+    public, both = postgres.tls("verify-full"), postgres.tls("verify-full", ca)
+    assert {each["serialNumber"] for each in both.get_ca_certs()} > {each["serialNumber"] for each in public.get_ca_certs()}
+
+
+def test_with_certificates_to_check_it_by_a_database_is_checked(reports, private_ca, monkeypatch):
+    ca, _ = private_ca
+    asked = []
+    monkeypatch.setattr(postgres, "connect", lambda address, _, ca_file: asked.append((address.sslmode, ca_file)) or 1 / 0)
+    for variables in ({}, {"CA_FILE": str(ca)}):
+        reports.variables |= variables
+        reports.put_secret(host="db.example.com")
+        with pytest.raises(ZeroDivisionError):
+            reports.run()
+    assert asked == [("require", None), ("verify-full", ca)]
 
 
 def test_a_database_that_cannot_be_reached_says_what_to_check(reports, unused_port):

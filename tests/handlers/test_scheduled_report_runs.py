@@ -5,6 +5,7 @@ import json
 import threading
 import tracemalloc
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
@@ -36,6 +37,12 @@ def source_of(rows, columns=("id", "amount")):
         yield Table(columns, iter(rows))
 
     return SimpleNamespace(open=opened)
+
+
+def failing():
+    """Rows that end in an error."""
+    yield ("a", Number("5"))
+    raise ZeroDivisionError
 
 
 def metrics_of(text):
@@ -114,6 +121,15 @@ def test_a_report_that_took_until_after_midnight_still_tells_the_alarm(reports, 
     assert metrics_of(capsys.readouterr().out) == ["ReportSucceeded"]
 
 
+def test_a_report_whose_schedule_may_begin_late_still_tells_the_alarm(reports, capsys):
+    reports.now = NOW + timedelta(hours=26)  # a tick of 05:00 with a window of a day, and two hours more
+    reports.run()
+    assert metrics_of(capsys.readouterr().out) == []
+    reports.variables["FLEXIBLE_WINDOW_SECONDS"] = "86400"
+    reports.run()
+    assert metrics_of(capsys.readouterr().out) == ["ReportSucceeded"]
+
+
 # --- the same day twice
 
 
@@ -143,6 +159,59 @@ def test_lambdas_own_retry_of_a_report_that_was_made_again_does_not_make_it_agai
     for _ in range(2):
         reports.run(TICK | {"again": True})
     assert (len(reports.published), reports.row()["attempts"]) == (2, 2)
+
+
+def made_by(reports, function, state):
+    """Another function has made the report of the day, or has tried to, or was cut off over it."""
+    reports.context = replace(reports.context, function_name=function, aws_request_id=f"of {function}")
+    if state == "DONE":
+        reports.run()
+    else:
+        reports.table.failures["update_item"] = [] if state == "FAILED" else [None, refusal("UpdateItem")]
+        with pytest.raises(ZeroDivisionError):
+            reports.run(source=source_of(failing()))
+    reports.context = replace(reports.context, function_name="orders", aws_request_id="another")
+    assert reports.row()["state"] == state
+
+
+@pytest.mark.parametrize("state", ["DONE", "FAILED", "RUNNING"])
+def test_a_report_of_another_function_is_not_taken_for_ones_own(reports, state):
+    reports.announce()
+    made_by(reports, "refunds", state)
+    row, told = reports.row(), len(reports.published)
+    with pytest.raises(InvalidError) as caught:
+        reports.run()
+    assert "is that of the function refunds: two reports of one name share the table" in caught.value.detail
+    assert (reports.row(), len(reports.published)) == (row, told)
+
+
+@pytest.mark.parametrize(("state", "told"), [("DONE", 2), ("FAILED", 1)])
+def test_a_function_that_replaces_another_takes_its_report_over_when_it_is_told_to(reports, state, told):
+    reports.announce()
+    made_by(reports, "before", state)
+    for _ in range(2):  # Lambda's own retry too
+        assert reports.run(TICK | {"again": True})["rows"] == 1
+    assert (reports.row()["owner"], len(reports.published)) == ("orders", told)
+
+
+def test_a_mail_names_the_configuration_set_that_it_is_sent_with(reports):
+    reports.announce()
+    reports.run()
+    assert "ConfigurationSetName" not in reports.mailed[0]
+    reports.variables["MAIL_CONFIGURATION_SET"] = "reports"
+    reports.run({"date": "2026-02-27"})
+    assert reports.mailed[1]["ConfigurationSetName"] == "reports"
+
+
+def test_a_row_that_names_no_function_is_ones_own(reports):
+    reports.run()
+    reports.table.client.update_item(
+        TableName="keys-table",
+        Key={"id": {"S": "daily_orders#2026-03-01"}},
+        UpdateExpression="REMOVE #owner",
+        ExpressionAttributeNames={"#owner": "owner"},
+    )
+    assert reports.run() == DONE
 
 
 def test_a_tick_while_the_report_is_being_made_is_refused_and_changes_nothing(reports):

@@ -1,7 +1,7 @@
 import importlib
 import subprocess
 import sys
-from datetime import UTC
+from datetime import UTC, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -97,6 +97,17 @@ def test_a_mail_has_one_sender_and_somebody_who_gets_it():
     assert refused(MAIL_FROM="a@example.com,b@example.com", MAIL_TO="c@example.com").startswith("MAIL_FROM must be one")
     many = ",".join(f"u{n}@example.com" for n in range(51))
     assert refused(MAIL_FROM="a@example.com", MAIL_TO=many).startswith("MAIL_TO must have at most 50 addresses, got 51")
+
+
+def test_a_schedule_may_begin_a_day_late_at_most():
+    assert settings_of().flexible_window == timedelta(0)
+    assert settings_of(FLEXIBLE_WINDOW_SECONDS="86400").flexible_window == timedelta(days=1)
+    assert refused(FLEXIBLE_WINDOW_SECONDS="86401").startswith("FLEXIBLE_WINDOW_SECONDS must be a whole number from 0 to 86400")
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "x"])
+def test_a_port_that_there_is_not_is_refused(port):
+    assert refused(POSTGRES, DATABASE_PORT=port).startswith("DATABASE_PORT must be a whole number from 1 to 65535")
 
 
 def test_links_work_for_twelve_hours_at_most():

@@ -99,6 +99,36 @@ def test_keys_that_are_not_unique_fail_rather_than_lose_a_row(sql_reports, value
 
 
 @pytest.mark.parametrize("page_rows", ["1", "2", "3", "100"])
+def test_numbers_that_differ_in_their_digits_only_are_one_key(sql_reports, page_rows):
+    sql_reports.database.run("CREATE TABLE orders (id numeric)", f"{INSERT} VALUES (1.0), (2.0), (2.00), (3.0)")
+    sql_reports.variables["PAGE_ROWS"] = page_rows
+    assert "Two rows have the same id" in failure(sql_reports, InvalidError)
+    assert sql_reports.keys == []
+
+
+@pytest.mark.parametrize("page_rows", ["1", "2", "3", "4", "100"])
+def test_texts_that_the_database_takes_for_equal_are_all_there_or_the_report_fails(sql_reports, page_rows):
+    """As those of a collation that is not deterministic, which the PostgreSQL of the tests has none of."""
+    sql_reports.database.run("CREATE TABLE orders (id bpchar)", f"{INSERT} VALUES ('a'), ('b'), ('b '), ('c'), ('d')")
+    sql_reports.variables["PAGE_ROWS"] = page_rows
+    if page_rows in {"1", "2"}:  # a page ends between the two
+        said = failure(sql_reports, InvalidError)
+        assert said.startswith(
+            "A row was passed over at the end of a page: PostgreSQL takes its id for equal to those of the row"
+        )
+        assert 'COLLATE "C"' in said
+        assert sql_reports.keys == []
+    else:
+        assert sql_reports.run()["rows"] == 5
+
+
+def test_a_query_that_finds_other_rows_for_each_page_fails(sql_reports):
+    sql_reports.query = "SELECT random()::numeric AS id FROM generate_series(1, 9)"
+    sql_reports.variables["PAGE_ROWS"] = "3"
+    assert "the query does not find the same rows twice" in failure(sql_reports, InvalidError)
+
+
+@pytest.mark.parametrize("page_rows", ["1", "2", "3", "100"])
 def test_keys_that_are_missing_fail_rather_than_lose_a_row(sql_reports, page_rows):
     sql_reports.database.run("CREATE TABLE orders (id int)", "INSERT INTO orders VALUES (1), (2), (3), (NULL)")
     sql_reports.variables["PAGE_ROWS"] = page_rows

@@ -165,7 +165,8 @@ class ReportStack:
             each["StateValue"]
             for page in pages
             for each in page["MetricAlarms"]
-            if each.get("MetricName") == metric and own & {dimension["Value"] for dimension in each["Dimensions"]}
+            for watched in _watched(each)
+            if watched["MetricName"] == metric and own & {dimension["Value"] for dimension in watched["Dimensions"]}
         ]
         return state
 
@@ -216,3 +217,8 @@ def opened(link):
 def told(inbox, day):
     """What a topic has told of a day."""
     return [message.body for message in inbox.received() if day in message.body]
+
+
+def _watched(alarm):
+    """The metrics that an alarm watches, by itself or in its metric math."""
+    return [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", ()) if "MetricStat" in each] or [alarm]

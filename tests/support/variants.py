@@ -157,7 +157,12 @@ def _report_rule_postgres() -> Mapping[str, Any]:
         ),
         source=ReportDatabase.postgres(secretsmanager.Secret(stack, "Reader", encryption_key=key), vpc=vpc, endpoints=True),
         schedule=ReportSchedule(engine="rule", time_zone="Europe/Berlin"),
-        mail=ReportMail(sender="reports@shop.example.com", recipients=["sales@shop.example.com"]),
+        mail=ReportMail(
+            sender="reports@shop.example.com",
+            recipients=["sales@shop.example.com", "ann@partner.example"],
+            configuration_set="reports",
+            recipient_identities=["partner.example"],
+        ),
         encryption_key=key,
     )
     reports.add_alarms(Alerts())
@@ -173,7 +178,7 @@ def _report_dynamodb() -> Mapping[str, Any]:
         partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
         point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
     )
-    results = sqs.Queue.from_queue_arn(stack, "Results", "arn:aws:sqs:eu-central-1:123456789012:results")
+    results = sqs.Queue.from_queue_arn(stack, "Results", stack.format_arn(service="sqs", resource="results"))
     reports = ScheduledReport(
         stack,
         "DailySales",

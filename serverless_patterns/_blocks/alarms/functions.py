@@ -81,11 +81,11 @@ class FunctionAlarms(AlarmList):
             threshold=1,
             description=f"A try to make the report failed; there are two more. First: {tail(function)}",
         )
-        self._add_limits(name, function, timeout)
+        self._add_limits(name, function, timeout, periods=(1, 1))  # a run a day has one datapoint
         hours, hour = round(missing_after.to_hours()), Duration.hours(1)
         self.add(
             f"{name}Missing",
-            handler_metric(function, "ReportSucceeded", "Sum", period=hour) if bundled else _successes(function, hour),
+            _reports(function, hour) if bundled else _successes(function, hour),
             tier="critical",
             threshold=1,
             periods=(hours, hours),
@@ -93,14 +93,16 @@ class FunctionAlarms(AlarmList):
             description=f"For {hours} hours there was no report of the latest day. First: {tail(function, since=f'{hours}h')}",
         )
 
-    def _add_limits(self, name: str, function: lambda_.Function, timeout: Duration) -> None:
+    def _add_limits(
+        self, name: str, function: lambda_.Function, timeout: Duration, *, periods: tuple[int, int] = (3, 5)
+    ) -> None:
         minute = Duration.minutes(1)
         self.add(
             f"{name}Throttles",
             function.metric_throttles(period=minute),
             tier="warning",
             threshold=1,
-            periods=(3, 5),
+            periods=periods,
             description=(
                 "Invocations are refused for lack of concurrency. First: aws lambda get-account-settings; "
                 f"aws lambda get-function-concurrency --function-name {function.function_name}"
@@ -112,17 +114,31 @@ class FunctionAlarms(AlarmList):
             tier="warning",
             threshold=0.8 * timeout.to_milliseconds(),
             at_threshold=False,
-            periods=(3, 5),
+            periods=periods,
             description=(
                 f"One invocation in a hundred takes over 80 % of the timeout: a slow dependency. First: {tail(function)}"
             ),
         )
 
 
-def _successes(function: lambda_.Function, period: Duration) -> cloudwatch.MathExpression:
-    """Invocations that did not fail."""
+def _reports(function: lambda_.Function, period: Duration) -> cloudwatch.MathExpression:
+    """Reports of the latest day; no datapoint is none of them.
+
+    Where datapoints are missing, an alarm looks further back for some, and might find a report of long ago.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+    """
     return cloudwatch.MathExpression(
-        expression="invocations - errors",
+        expression="FILL(reports, 0)",
+        using_metrics={"reports": handler_metric(function, "ReportSucceeded", "Sum", period=period)},
+        label="reports",
+        period=period,
+    )
+
+
+def _successes(function: lambda_.Function, period: Duration) -> cloudwatch.MathExpression:
+    """Invocations that did not fail; no datapoint is none of them."""
+    return cloudwatch.MathExpression(
+        expression="FILL(invocations, 0) - FILL(errors, 0)",
         using_metrics={
             "invocations": function.metric_invocations(period=period),
             "errors": function.metric_errors(period=period),
