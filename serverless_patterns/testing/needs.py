@@ -162,8 +162,8 @@ def _sending(target: str, why: str) -> Iterator[Need]:
     """What sending a record to this ARN needs."""
     service = target.split(":")[2]
     if service == "s3":
-        # Lambda draws the key of the object.
-        yield Need("s3:PutObject", f"{target}/*", why)
+        # Lambda draws the key of the object, below a folder of its own.
+        yield Need("s3:PutObject", f"{target}/aws/lambda/*", why)
         yield Need("s3:ListBucket", target, why)
         return
     yield Need(_SENDING[service], target, why)

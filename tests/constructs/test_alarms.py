@@ -50,6 +50,6 @@ def test_no_alarm_waits_for_metrics_that_code_of_a_users_own_does_not_write(stac
 def test_a_report_of_a_users_own_code_is_missing_when_no_run_succeeds(stack):
     report(stack, OWN)
     missing = alarms(stack)["ReportMissing"]
-    assert (missing["metric"], missing["tier"]) == ("invocations - errors", "critical")
+    assert (missing["metric"], missing["tier"]) == ("FILL(invocations, 0) - FILL(errors, 0)", "critical")
     assert (missing["ComparisonOperator"], missing["TreatMissingData"]) == ("LessThanThreshold", "breaching")
     assert (missing["EvaluationPeriods"], missing["DatapointsToAlarm"]) == (26, 26)

@@ -118,7 +118,7 @@ def test_an_enhanced_consumer_subscribes_and_its_stream_is_described():
 DESTINATIONS = {
     "AWS::SQS::Queue": {f"arn:aws:sqs:{AT}:Target": {"sqs:SendMessage"}},
     "AWS::SNS::Topic": {f"arn:aws:sns:{AT}:Target": {"sns:Publish"}},
-    "AWS::S3::Bucket": {"arn:aws:s3:::target/*": {"s3:PutObject"}, "arn:aws:s3:::target": {"s3:ListBucket"}},
+    "AWS::S3::Bucket": {"arn:aws:s3:::target/aws/lambda/*": {"s3:PutObject"}, "arn:aws:s3:::target": {"s3:ListBucket"}},
     "AWS::Events::EventBus": {f"arn:aws:events:{AT}:event-bus/Target": {"events:PutEvents"}},
     "AWS::Lambda::Function": {f"arn:aws:lambda:{AT}:function:Target": {"lambda:InvokeFunction"}},
 }
