@@ -60,7 +60,7 @@ def test_a_rule_that_deletes_objects_earlier_than_any_did_is_found(change):
     assert fallen(bucket(*old), bucket(*new)) == [(Kind.LESS_PROTECTED, "LifecycleConfiguration")]
 
 
-@pytest.mark.parametrize("change", EARLIER.keys() - {"a date beside days", "a time that is computed"})
+@pytest.mark.parametrize("change", sorted(EARLIER.keys() - {"a date beside days", "a time that is computed"}))
 def test_a_rule_that_goes_or_deletes_later_is_no_finding(change):
     old, new = EARLIER[change]
     assert fallen(bucket(*new), bucket(*old)) == []

@@ -48,7 +48,7 @@ def test_an_object_that_is_larger_than_its_event_says_is_rejected(intake: Intake
     assert intake.written == []
 
 
-@pytest.mark.parametrize("body", [b"", gzip.compress(b"")])
+@pytest.mark.parametrize("body", [b"", gzip.compress(b"")], ids=["plain", "gzip"])
 def test_an_empty_object_is_rejected(intake: Intake, body: bytes) -> None:
     intake.work("a.csv", body)
     assert intake.verdict("a.csv") == ("REJECTED", "empty")
@@ -94,6 +94,7 @@ def test_a_gzip_inside_a_gzip_is_not_opened(intake: Intake) -> None:
         (gzip.compress(rows_of(5)) + b"garbage", "its gzip is broken"),
         (b"\x1f\x8b nothing of the kind", "its gzip is broken"),
     ],
+    ids=["cut off", "wrong sum", "garbage behind it", "no gzip at all"],  # the time is in its bytes
 )
 def test_a_gzip_that_is_broken_or_cut_off_is_rejected(intake: Intake, body: bytes, reason: str) -> None:
     intake.work("a.csv.gz", body)
