@@ -1,11 +1,14 @@
 """The report tells granted from used, in an order that does not change."""
 
+import contextlib
 import inspect
 import textwrap
 from types import SimpleNamespace
 
 import boto3
+import moto
 import pytest
+from moto.dynamodb.models import dynamodb_backends
 
 import serverless_patterns.testing
 from serverless_patterns.errors import PatternError
@@ -193,6 +196,21 @@ def put(event, table_name):
     boto3.resource("dynamodb").Table(table_name).put_item(Item=event)
 
 
+@pytest.fixture
+def _new_each_time(monkeypatch):
+    """A stand-in inside another one, as in a process with other tests, is not new: the example counts on a new one."""
+    stand_in = moto.mock_aws
+
+    @contextlib.contextmanager
+    def new():
+        dynamodb_backends.clear()
+        with stand_in():
+            yield
+
+    monkeypatch.setattr(moto, "mock_aws", new)
+
+
+@pytest.mark.usefixtures("_new_each_time")
 def test_the_example_of_the_documentation_runs_on_a_stack_of_a_user_s():
     names = {"stack": function_template(LOGS, PUT_ORDERS), "handler": SimpleNamespace(handle=put)}
     exec(example(), names)  # noqa: S102  it is ours
