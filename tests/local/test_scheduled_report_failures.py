@@ -23,7 +23,7 @@ SENDER = "reports@broken.example"
 #: What Lambda does of itself with an event that fails.
 TRIES = 3
 MANY = 200_000
-#: Bytes. Parts of the upload and pages of rows are held, but never all rows: those are 60 MB.
+#: Bytes. Parts of the upload and pages of rows are held, but never all rows: those are 90 MB more.
 HELD = 40 * 1024 * 1024
 
 APP = f"""
