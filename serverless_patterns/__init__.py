@@ -9,6 +9,9 @@ from serverless_patterns._blocks.report_mail import ReportMail
 from serverless_patterns._blocks.report_options import Chart, ReportFormat, ReportQuery
 from serverless_patterns._blocks.report_schedule import ReportSchedule
 from serverless_patterns._blocks.report_source import ReportDatabase, ReportSource
+from serverless_patterns._blocks.state_machine import Retry
+from serverless_patterns._blocks.stream_reader import ReaderOptions
+from serverless_patterns._blocks.stream_source import KinesisOptions
 from serverless_patterns._blocks.subscriber_action import AuditTrail, Notification, Totals
 from serverless_patterns._blocks.table import TableOptions
 from serverless_patterns._blocks.worker import WorkerOptions
@@ -16,10 +19,12 @@ from serverless_patterns.api_crud import ApiCrud
 from serverless_patterns.environments import DEV, ENVIRONMENTS, LOCAL, PROD, STAGING, Environment, environment_named
 from serverless_patterns.errors import BundlingError, LocalRunError, PatternError, PatternsError, UnknownEnvironmentError
 from serverless_patterns.operations import Capacity, DatabaseOperations, Operations
+from serverless_patterns.order_workflow import OrderWorkflow
 from serverless_patterns.s3_processing import FileLimits, S3Processing
 from serverless_patterns.scheduled_report import ScheduledReport
 from serverless_patterns.sns_fanout import SnsFanout, Subscriber
 from serverless_patterns.sqs_pipeline import CircuitBreaker, SqsPipeline
+from serverless_patterns.stream_processing import StreamProcessing
 
 __all__ = [
     "DEV",
@@ -41,22 +46,27 @@ __all__ = [
     "Environment",
     "FileLimits",
     "Handler",
+    "KinesisOptions",
     "LocalRunError",
     "Notification",
     "Operations",
+    "OrderWorkflow",
     "PatternError",
     "PatternsError",
     "QueueOptions",
+    "ReaderOptions",
     "ReportDatabase",
     "ReportFormat",
     "ReportMail",
     "ReportQuery",
     "ReportSchedule",
     "ReportSource",
+    "Retry",
     "S3Processing",
     "ScheduledReport",
     "SnsFanout",
     "SqsPipeline",
+    "StreamProcessing",
     "Subscriber",
     "TableOptions",
     "Throttle",

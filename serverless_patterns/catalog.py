@@ -16,10 +16,12 @@ from serverless_patterns._blocks.subscriber_action import AuditTrail, Notificati
 from serverless_patterns.api_crud import ApiCrud
 from serverless_patterns.errors import PatternError
 from serverless_patterns.operations import Operations
+from serverless_patterns.order_workflow import OrderWorkflow
 from serverless_patterns.s3_processing import S3Processing
 from serverless_patterns.scheduled_report import ScheduledReport
 from serverless_patterns.sns_fanout import SnsFanout
 from serverless_patterns.sqs_pipeline import SqsPipeline
+from serverless_patterns.stream_processing import StreamProcessing
 
 
 class Pattern(Protocol):
@@ -97,6 +99,14 @@ def _daily_sales(scope: Construct, operations: Operations) -> ScheduledReport:
     return ScheduledReport(scope, "DailySales", query=query, format=page, operations=operations)
 
 
+def _customers(scope: Construct, operations: Operations) -> StreamProcessing:
+    return StreamProcessing(scope, "Customers", excluded=["password_hash"], operations=operations)
+
+
+def _sales(scope: Construct, operations: Operations) -> OrderWorkflow:
+    return OrderWorkflow(scope, "Sales", starter="queue", operations=operations)
+
+
 CATALOG: tuple[Entry, ...] = (
     Entry(name="api_crud", flow="client -> HTTP API -> function -> table", define=_products),
     Entry(name="sqs_pipeline", flow="client -> API -> queue -> worker -> payment API, table, topic", define=_orders),
@@ -106,6 +116,12 @@ CATALOG: tuple[Entry, ...] = (
         name="scheduled_report",
         flow="schedule -> function -> SQL database -> report bucket, topic, mail",
         define=_daily_sales,
+    ),
+    Entry(name="stream_processing", flow="table or Kinesis stream -> function -> view, audit trail", define=_customers),
+    Entry(
+        name="order_workflow",
+        flow="queue -> state machine -> stock, payment API, shipment, and back when a step fails",
+        define=_sales,
     ),
 )
 
