@@ -2,8 +2,11 @@
 
 from serverless_patterns._blocks.alarms import Alerts
 from serverless_patterns._blocks.bucket import BucketOptions
+from serverless_patterns._blocks.bus_feed import Feed
 from serverless_patterns._blocks.edge import Authorization, Cors, Throttle, UsagePlan
+from serverless_patterns._blocks.event_route import Route
 from serverless_patterns._blocks.handler import Handler
+from serverless_patterns._blocks.order_starters import EventSource
 from serverless_patterns._blocks.queue import QueueOptions
 from serverless_patterns._blocks.report_mail import ReportMail
 from serverless_patterns._blocks.report_options import Chart, ReportFormat, ReportQuery
@@ -18,6 +21,7 @@ from serverless_patterns._blocks.worker import WorkerOptions
 from serverless_patterns.api_crud import ApiCrud
 from serverless_patterns.environments import DEV, ENVIRONMENTS, LOCAL, PROD, STAGING, Environment, environment_named
 from serverless_patterns.errors import BundlingError, LocalRunError, PatternError, PatternsError, UnknownEnvironmentError
+from serverless_patterns.event_routing import EventRouting
 from serverless_patterns.operations import Capacity, DatabaseOperations, Operations
 from serverless_patterns.order_workflow import OrderWorkflow
 from serverless_patterns.s3_processing import FileLimits, S3Processing
@@ -44,6 +48,9 @@ __all__ = [
     "Cors",
     "DatabaseOperations",
     "Environment",
+    "EventRouting",
+    "EventSource",
+    "Feed",
     "FileLimits",
     "Handler",
     "KinesisOptions",
@@ -62,6 +69,7 @@ __all__ = [
     "ReportSchedule",
     "ReportSource",
     "Retry",
+    "Route",
     "S3Processing",
     "ScheduledReport",
     "SnsFanout",

@@ -13,8 +13,10 @@ from constructs import Construct
 from serverless_patterns._blocks.alarms import Alerts
 from serverless_patterns._blocks.report_options import Chart, ReportFormat, ReportQuery
 from serverless_patterns._blocks.subscriber_action import AuditTrail, Notification, Totals
+from serverless_patterns._blocks.table import TableOptions
 from serverless_patterns.api_crud import ApiCrud
 from serverless_patterns.errors import PatternError
+from serverless_patterns.event_routing import EventRouting
 from serverless_patterns.operations import Operations
 from serverless_patterns.order_workflow import OrderWorkflow
 from serverless_patterns.s3_processing import S3Processing
@@ -100,11 +102,19 @@ def _daily_sales(scope: Construct, operations: Operations) -> ScheduledReport:
 
 
 def _customers(scope: Construct, operations: Operations) -> StreamProcessing:
-    return StreamProcessing(scope, "Customers", excluded=["password_hash"], operations=operations)
+    source = TableOptions(time_to_live_attribute="expires_at")
+    return StreamProcessing(scope, "Customers", source=source, excluded=["password_hash"], operations=operations)
 
 
 def _sales(scope: Construct, operations: Operations) -> OrderWorkflow:
-    return OrderWorkflow(scope, "Sales", starter="queue", operations=operations)
+    return OrderWorkflow(scope, "Sales", starter="queue", ships_to=["AT", "CH", "DE"], operations=operations)
+
+
+def _routes(scope: Construct, operations: Operations) -> EventRouting:
+    events = EventRouting(scope, "Events", operations=operations)
+    events.add_route("Payments", pattern={"detail-type": ["orders.paid", "orders.declined"]})
+    events.add_route("Everything", pattern={"source": [{"anything-but": {"prefix": "aws."}}]})
+    return events
 
 
 CATALOG: tuple[Entry, ...] = (
@@ -123,6 +133,7 @@ CATALOG: tuple[Entry, ...] = (
         flow="queue -> state machine -> stock, payment API, shipment, and back when a step fails",
         define=_sales,
     ),
+    Entry(name="event_routing", flow="producers -> bus -> rules -> queues -> functions", define=_routes),
 )
 
 

@@ -13,6 +13,9 @@ log retention, level   1 d DEBUG  1 week DEBUG  1 month INFO     1 year INFO, sa
 alarm actions          none       none          the tiers'       the tiers' topics
                                                 topics
 dashboards             none       none          one a pattern    one a pattern
+encryption             AWS's      AWS's         a customer key   a customer key a pattern
+                                                a pattern
+archive of events      1 day      7 days        30 days          90 days
 throttle               100 rps    10 rps        half of prod     declared
 max concurrency        2          2             half of prod     declared
 termination            no         no            no               yes
@@ -44,6 +47,8 @@ class Environment:
         operations: How patterns are run here.
         alarm_actions: Whether alarms notify the topics of their tier. Default on.
         dashboards: Whether the stack of a pattern has a dashboard of its alarms. Default on.
+        customer_key: Whether the stack of a pattern has a customer managed key for its data and logs, about 1 USD a month plus
+            requests; not if ``operations`` have an ``encryption_key``. Default on; off: keys that AWS owns, free.
         termination_protection: Whether CloudFormation refuses to delete the stacks. Default on.
         account: The AWS account, 12 digits. ``None`` (the default) leaves the stacks environment-agnostic.
         region: The AWS region, such as ``eu-central-1``. ``None`` (the default) leaves the stacks environment-agnostic.
@@ -56,6 +61,7 @@ class Environment:
     operations: Operations = dataclasses.field(default_factory=Operations)
     alarm_actions: bool = True
     dashboards: bool = True
+    customer_key: bool = True
     termination_protection: bool = True
     account: str | None = None
     region: str | None = None
@@ -108,12 +114,14 @@ LOCAL = Environment(
         log_retention=logs.RetentionDays.ONE_DAY,
         log_level="DEBUG",
         debug_sample_rate=0,
+        archive_days=1,
         capacity=Capacity(max_requests_per_second=100, max_concurrency=2),
         database=SMALLEST_DATABASE,
         handler_platform="host",
     ),
     alarm_actions=False,
     dashboards=False,
+    customer_key=False,
     termination_protection=False,
 )
 
@@ -126,11 +134,13 @@ DEV = Environment(
         log_retention=logs.RetentionDays.ONE_WEEK,
         log_level="DEBUG",
         debug_sample_rate=0,
+        archive_days=7,
         capacity=Capacity(max_requests_per_second=10, max_concurrency=2),
         database=SMALLEST_DATABASE,
     ),
     alarm_actions=False,
     dashboards=False,
+    customer_key=False,
     termination_protection=False,
 )
 
@@ -142,6 +152,7 @@ STAGING = Environment(
         backup_days=7,
         log_retention=logs.RetentionDays.ONE_MONTH,
         debug_sample_rate=0,
+        archive_days=30,
         capacity=Capacity(share=0.5),
         database=DatabaseOperations(max_capacity=2, instances=1, backup_days=7),
     ),

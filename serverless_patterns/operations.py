@@ -13,6 +13,7 @@ from types import UnionType
 from typing import Literal, get_args
 
 from aws_cdk import RemovalPolicy
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 
 from serverless_patterns.errors import PatternError
@@ -22,6 +23,8 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 #: DynamoDB keeps continuous backups for 1 to 35 days.
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery_Howitworks.html
 LONGEST_BACKUP_DAYS = 35
+#: The consumers of a bus remember events for ten years at the longest, which must be longer than they can be replayed.
+LONGEST_ARCHIVE_DAYS = 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +141,7 @@ _TYPES: dict[str, type | UnionType] = {
     "log_retention": logs.RetentionDays,
     "debug_sample_rate": int | float,
     "tracing": bool,
+    "archive_days": int,
     "capacity": Capacity,
     "database": DatabaseOperations,
 }
@@ -156,8 +160,11 @@ class Operations:
         debug_sample_rate: The part of invocations that log at ``DEBUG`` all the same, 0 to 1. Default 0.01: enough to see
             what normal looks like, cheap enough to leave on.
         tracing: Whether functions trace actively with X-Ray. Default on.
+        archive_days: For how long events of a bus can be replayed, 1 to 3600 days; ``None``: they cannot. Default 90.
         capacity: How much of the declared capacity is given. Default: all of it.
         database: Size, backups and last snapshot of an SQL database. Default: those of prod.
+        encryption_key: A customer managed key for all that patterns define, logs included; the ``encryption_key`` of a pattern
+            comes first. Default: keys that AWS owns, free.
         handler_platform: What handler dependencies are packed for: ``"aws"`` (Lambda's platform, the default) or
             ``"host"`` (this machine, for the local run, which executes handlers here).
 
@@ -172,8 +179,10 @@ class Operations:
     log_level: LogLevel = "INFO"
     debug_sample_rate: float = 0.01
     tracing: bool = True
+    archive_days: int | None = 90
     capacity: Capacity = dataclasses.field(default_factory=Capacity)
     database: DatabaseOperations = dataclasses.field(default_factory=DatabaseOperations)
+    encryption_key: kms.IKey | None = None
     handler_platform: Literal["aws", "host"] = "aws"
 
     def __post_init__(self) -> None:
@@ -184,10 +193,13 @@ class Operations:
                 raise PatternError(msg)
         for name, kind in _TYPES.items():
             value = getattr(self, name)
-            optional = name == "backup_days" and value is None
+            optional = name in {"archive_days", "backup_days"} and value is None
             if not optional and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
                 msg = f"{name} must be of type {kind.__name__ if isinstance(kind, type) else kind}, got {value!r}"
                 raise PatternError(msg)
+        if self.encryption_key is not None and not hasattr(self.encryption_key, "key_arn"):
+            msg = f"encryption_key must be a KMS key, or None for keys that AWS owns, got {self.encryption_key!r}"
+            raise PatternError(msg)
         if self.removal_policy not in KEEPING:
             msg = (
                 f"removal_policy must be one of {', '.join(policy.name for policy in KEEPING)}, got {self.removal_policy.name}"
@@ -195,6 +207,9 @@ class Operations:
             raise PatternError(msg)
         if self.backup_days is not None and not 1 <= self.backup_days <= LONGEST_BACKUP_DAYS:
             msg = f"backup_days must be 1 to {LONGEST_BACKUP_DAYS}, or None for no backups, got {self.backup_days}"
+            raise PatternError(msg)
+        if self.archive_days is not None and not 1 <= self.archive_days <= LONGEST_ARCHIVE_DAYS:
+            msg = f"archive_days must be 1 to {LONGEST_ARCHIVE_DAYS}, or None for no archive, got {self.archive_days}"
             raise PatternError(msg)
         if not 0 <= self.debug_sample_rate <= 1:
             msg = f"debug_sample_rate must be 0 to 1 (0.01 is one invocation in a hundred), got {self.debug_sample_rate}"

@@ -20,8 +20,10 @@ from serverless_patterns._blocks.alarms import AlarmSet, Alerts
 from serverless_patterns._blocks.arguments import check_arguments
 from serverless_patterns._blocks.asynchronous import invoke_asynchronously
 from serverless_patterns._blocks.checks import check, check_named_texts, check_type
+from serverless_patterns._blocks.encryption import with_key
 from serverless_patterns._blocks.filter_policy import FilterOn
 from serverless_patterns._blocks.function import MEMORY_SIZE, HandlerFunction
+from serverless_patterns._blocks.part_names import check_part_name
 from serverless_patterns._blocks.queue import (
     FIFO_RECEIVES,
     SPARE_RECEIVES,
@@ -44,7 +46,9 @@ from serverless_patterns._blocks.worker import TIMEOUT, WorkerOptions, consume
 from serverless_patterns.operations import Operations
 
 #: What follows the name of a subscriber in the names of its outputs and alarms, and what could be the end of another's name.
-PARTS = ("DeadLetter", "Delivery", "DeliveryDeadLetter", "Table")
+ENDINGS = ("DeadLetter", "Delivery", "DeliveryDeadLetter", "Table")
+#: The construct ids of the pattern itself.
+RESERVED = ("Alarms", "Topic")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +98,9 @@ class SnsFanout(Construct):
         topic: A topic of yours, such as ``SqsPipeline(...).topic``. Default: one is defined.
         fifo: Whether the topic that is defined keeps the order of each message group; then all subscribers are FIFO queues.
             Default no.
-        encryption_key: A customer managed key for the topic, the queues and the tables that are defined. Its policy must let
-            SNS use it: added here to a key of this app. With tables, the stack's region must be known. Default: keys that AWS
-            owns, free; a topic without a key is not encrypted at rest.
+        encryption_key: A customer managed key for all that is defined, logs included. Default: that of the operations, or keys
+            that AWS owns, free; a topic without one is not encrypted. The policy of a key of this app is
+            completed here; that of an imported one must let CloudWatch Logs and SNS use it.
         operations: Retention, logs, capacity. Default: the careful ones.
 
     Raises:
@@ -114,10 +118,12 @@ class SnsFanout(Construct):
         operations: Operations | None = None,
     ) -> None:
         check_arguments(locals())
+        operations = with_key(operations, encryption_key)
+        encryption_key = operations.encryption_key
         check_type("fifo", fifo, bool, "True or False")
         check(topic is None or not fifo, "fifo is a property of the topic: define yours with fifo=True, or give none")
         super().__init__(scope, construct_id)
-        self._operations = operations or Operations()
+        self._operations = operations
         self._key = encryption_key
         self._topic = topic or define_topic(self, "Topic", fifo=fifo, key=encryption_key)
         self._owns_topic = topic is None
@@ -249,22 +255,10 @@ class SnsFanout(Construct):
 
     def _scope_of(self, construct_id: str, only_standard: str | None) -> Construct:
         """The scope of a subscriber; what it is in the way of is said before anything is defined."""
-        check_type("construct_id", construct_id, str, "a name in PascalCase, such as 'Audit'")
-        check(
-            re.fullmatch(r"[A-Z][A-Za-z0-9]{0,63}", construct_id),
-            f"construct_id must be a name in PascalCase, of letters and digits, such as 'Audit', got {construct_id!r}",
-        )
+        names = list(self.subscribers)
+        check_part_name("construct_id", construct_id, example="Audit", parts=names, reserved=RESERVED, endings=ENDINGS)
         alarmed = self.node.try_find_child("Alarms") is not None
         check(not alarmed, f"add_alarms was called before: {construct_id!r} would have no alarms; add subscribers first")
-        taken = {"Alarms", "Topic", *self.subscribers}
-        check(construct_id not in taken, f"construct_id {construct_id!r} is taken; taken are {', '.join(sorted(taken))}")
-        alike = [
-            other
-            for other in self.subscribers
-            for part in PARTS
-            if construct_id + part == other or other + part == construct_id
-        ]
-        check(not alike, f"construct_id {construct_id!r} is too much like {', '.join(alike)}: both would name the same outputs")
         check(
             only_standard is None or not self._topic.fifo,
             f"{only_standard} needs a standard topic: a FIFO topic delivers to queues only",

@@ -93,6 +93,7 @@ class Handler:
         entry: str = "handler.handler",
         files: Mapping[str, str] | None = None,
         beside: Handler | None = None,
+        named: str = "processor",
     ) -> Handler:
         """The handler that comes with the library for a pattern: its own folder, what handlers share, and these files.
 
@@ -101,6 +102,7 @@ class Handler:
             entry: ``module.function`` in the pattern's folder. Default: its main one.
             files: Path below the pattern's folder -> text of a file that is added to the code.
             beside: Code of the user's that is packed beside it, with its dependencies, for the handler to call.
+            named: What the argument is called that this code was given as.
 
         Raises:
             PatternError: There is no such pattern, or the user's code has a folder that the library has too.
@@ -115,7 +117,7 @@ class Handler:
         names = " or ".join(map(repr, taken))
         check(
             not taken,
-            f"processor must be in a folder without {names}, which the bundled handler has too, got {users.root}: rename yours",
+            f"{named} must be in a folder without {names}, which the bundled handler has too, got {users.root}: rename yours",
         )
         package = Package(
             root=root,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aws_cdk import Stack
@@ -17,6 +18,19 @@ DELIVERY_ATTEMPTS = 185
 DELIVERY_SECONDS = 24 * 60 * 60
 
 
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """How long a rule tries to deliver an event, before it is kept as undelivered.
+
+    Attributes:
+        attempts: Tries after the first.
+        seconds: How old the event may be.
+    """
+
+    attempts: int = DELIVERY_ATTEMPTS
+    seconds: int = DELIVERY_SECONDS
+
+
 def rule_to_queue(
     scope: Construct,
     construct_id: str,
@@ -25,12 +39,15 @@ def rule_to_queue(
     description: str,
     queue: sqs.IQueue,
     delivery_dead_letter_queue: sqs.IQueue,
+    bus: events.IEventBus | None = None,
+    delivery: Delivery = Delivery(),
 ) -> events.CfnRule:
-    """Send the events of the default bus that match a pattern to a queue."""
+    """Send the events of a bus, by default the default one, that match a pattern to a queue."""
     rule = events.CfnRule(
         scope,
         construct_id,
         description=description,
+        event_bus_name=None if bus is None else bus.event_bus_name,
         event_pattern=pattern,
         targets=[
             events.CfnRule.TargetProperty(
@@ -38,7 +55,7 @@ def rule_to_queue(
                 arn=queue.queue_arn,
                 dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=delivery_dead_letter_queue.queue_arn),
                 retry_policy=events.CfnRule.RetryPolicyProperty(
-                    maximum_event_age_in_seconds=DELIVERY_SECONDS, maximum_retry_attempts=DELIVERY_ATTEMPTS
+                    maximum_event_age_in_seconds=delivery.seconds, maximum_retry_attempts=delivery.attempts
                 ),
             )
         ],
@@ -63,8 +80,8 @@ def let_rule_send(rule: events.CfnRule, queue: sqs.IQueue) -> None:
     )
 
 
-def allow_events_key(scope: Construct, key: kms.IKey) -> None:
-    """Let the rules of this account and region encrypt what they put into queues that have this key.
+def allow_events_key(scope: Construct, key: kms.IKey, *, senders: str = "rule/*") -> None:
+    """Let the rules (or the buses) of this account and region encrypt what they put into queues that have this key.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
     """
@@ -73,6 +90,6 @@ def allow_events_key(scope: Construct, key: kms.IKey) -> None:
             principals=[iam.ServicePrincipal("events.amazonaws.com")],
             actions=["kms:Decrypt", "kms:GenerateDataKey"],
             resources=["*"],
-            conditions={"ArnLike": {"aws:SourceArn": Stack.of(scope).format_arn(service="events", resource="rule/*")}},
+            conditions={"ArnLike": {"aws:SourceArn": Stack.of(scope).format_arn(service="events", resource=senders)}},
         )
     )

@@ -21,12 +21,15 @@ def key_needs(template: ResolvedTemplate, needs: Iterable[Need]) -> list[Need]:
     return sorted({key_need for need in needs for key_need in _of(template, need)})
 
 
+def key_of(template: ResolvedTemplate, resource: Resource) -> str | None:
+    """The ARN of the customer managed key of a resource, ``None`` if it has none or that is not known."""
+    return _arn(template, _KEY_OF[resource.type](resource.properties)) if resource.type in _KEY_OF else None
+
+
 def _of(template: ResolvedTemplate, need: Need) -> Iterator[Need]:
     resource = _resource(template, need.resource)
-    if resource is None or resource.type not in _KEY_OF:
-        return
-    key = _arn(template, _KEY_OF[resource.type](resource.properties))
-    if key is None:
+    key = None if resource is None else key_of(template, resource)
+    if resource is None or key is None:
         return
     service = need.action.partition(":")[0]
     context = {"kms:ViaService": f"{service}.{template.place.region}.{template.place.suffix}"}
@@ -88,6 +91,9 @@ _KEY_OF: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "AWS::SQS::Queue": _property("KmsMasterKeyId"),
     "AWS::SNS::Topic": _property("KmsMasterKeyId"),
     "AWS::SecretsManager::Secret": _property("KmsKeyId"),
+    "AWS::Events::EventBus": _property("KmsKeyIdentifier"),
+    "AWS::Events::Archive": _property("KmsKeyIdentifier"),
+    "AWS::Logs::LogGroup": _property("KmsKeyId"),
     "AWS::RDS::DBCluster": _of_master_secret,
     "AWS::RDS::DBInstance": _of_master_secret,
     "AWS::Kinesis::Stream": lambda properties: properties.get("StreamEncryption", {}).get("KeyId"),

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from serverless_patterns.testing.event_keys import event_key_needs
 from serverless_patterns.testing.key_needs import key_needs
+from serverless_patterns.testing.log_keys import log_key_needs
 from serverless_patterns.testing.need import Need
 from serverless_patterns.testing.resource import Resource
 from serverless_patterns.testing.service_needs import sending_action
@@ -44,7 +46,9 @@ def sendings(template: ResolvedTemplate, *others: ResolvedTemplate) -> list[Send
         for each in found
         for key in key_needs(template, [each.need])
     ]
-    return sorted({*found, *keys})
+    # Two sources that do the same are two: a policy may let in the one and not the other.
+    unique = {(each, tuple(sorted(each.need.context.items()))): each for each in (*found, *keys)}
+    return [unique[key] for key in sorted(unique)]
 
 
 def _nothing(template: ResolvedTemplate, resource: Resource) -> Iterable[Sending]:
@@ -92,6 +96,19 @@ def _bus(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
     """
     dead_letters = resource.properties.get("DeadLetterConfig", {}).get("Arn")
     yield from _sending(template, "events", dead_letters, resource.arn, f"undelivered of {resource.logical_id}")
+    yield from _uses_key(template, resource)
+
+
+def _uses_key(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
+    """A bus and its archive use the keys that they have."""
+    for need in event_key_needs(template, resource):
+        yield Sending("events.amazonaws.com", need)
+
+
+def _log_group(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
+    """CloudWatch Logs uses the key of a log group, by its principal of the region."""
+    for need in log_key_needs(template, resource):
+        yield Sending(f"logs.{template.place.region}.{template.place.suffix}", need)
 
 
 def _bucket(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
@@ -195,6 +212,8 @@ _RULES: Mapping[str, Rule] = {
     "AWS::SNS::Subscription": _subscription,
     "AWS::Events::Rule": _rule,
     "AWS::Events::EventBus": _bus,
+    "AWS::Events::Archive": _uses_key,
+    "AWS::Logs::LogGroup": _log_group,
     "AWS::S3::Bucket": _bucket,
     "Custom::S3BucketNotifications": _notifications,
     "AWS::CloudWatch::Alarm": _alarm,

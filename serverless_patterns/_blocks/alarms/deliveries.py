@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Fn
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_scheduler as scheduler
@@ -37,9 +37,19 @@ class DeliveryAlarms(AlarmList):
                 description=f"{cause}. First: {look}",
             )
 
-    def add_rule(self, name: str, rule: events.CfnRule, *, target: str = "queue") -> None:
-        """The alarms of a rule: events that could not be delivered, and those that were not even kept."""
+    def add_rule(self, name: str, rule: events.CfnRule, *, target: str = "queue", bus: events.IEventBus | None = None) -> None:
+        """The alarms of a rule: events that could not be delivered, and those that were not even kept.
+
+        Only the metrics of rules on other buses than the default one have the dimension of the bus. Such a rule is referred to
+        as ``bus|rule``.
+        https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-events-rule.html
+        """
+        dimensions = {"RuleName": rule.ref}
         look = f"aws events list-targets-by-rule --rule {rule.ref}"
+        if bus is not None and bus.event_bus_name != "default":
+            dimensions = {"EventBusName": bus.event_bus_name, "RuleName": Fn.select(1, Fn.split("|", rule.ref))}
+            look = f"aws events list-rules --event-bus-name {bus.event_bus_name}"
         for metric, cause in (
             ("FailedInvocations", f"Events could not be delivered to the {target}; they are in the delivery dead-letter queue"),
             ("InvocationsFailedToBeSentToDlq", f"Events reached neither the {target} nor the delivery dead-letter queue"),
@@ -49,7 +59,7 @@ class DeliveryAlarms(AlarmList):
                 cloudwatch.Metric(
                     namespace="AWS/Events",
                     metric_name=metric,
-                    dimensions_map={"RuleName": rule.ref},
+                    dimensions_map=dimensions,
                     period=Duration.minutes(1),
                     statistic="Sum",
                 ),

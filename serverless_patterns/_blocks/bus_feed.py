@@ -1,0 +1,194 @@
+"""What feeds a bus beside those who publish to it: the default bus, where AWS services announce, and schedules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import Aws, Stack, Token
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from serverless_patterns._blocks.alarms import AlarmSet
+from serverless_patterns._blocks.checks import check, check_type
+from serverless_patterns._blocks.event_route import DELIVERY
+from serverless_patterns._blocks.queue import grant_queue_key
+from serverless_patterns._blocks.role import ServiceRole
+from serverless_patterns._blocks.rule import let_rule_send
+from serverless_patterns._blocks.schedule import SCHEDULED_TIME
+
+#: Scheduler puts what identifies the schedule, and this try of it, in their places. The second is another one for each try.
+#: https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+SCHEDULE, EXECUTION = "<aws.scheduler.schedule-arn>", "<aws.scheduler.execution-id>"
+#: Characters of a detail type. https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html
+LONGEST_TYPE = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feed:
+    """What puts events on a bus.
+
+    Attributes:
+        name: Its construct id.
+        delivery_dead_letter_queue: Where events are kept that could not be put on the bus.
+        add_delivery_alarms: Defines the alarms of what delivers them.
+    """
+
+    name: str
+    delivery_dead_letter_queue: sqs.IQueue
+    add_delivery_alarms: Callable[[AlarmSet], None]
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """What a stack shows of it."""
+        return {f"{self.name}DeliveryDeadLetterQueueUrl": self.delivery_dead_letter_queue.queue_url}
+
+    def add_alarms(self, alarms: AlarmSet) -> None:
+        """Define its alarms."""
+        self.add_delivery_alarms(alarms)
+        undelivered = "An event could not be put on the bus"
+        alarms.add_dead_letters(f"{self.name}Delivery", self.delivery_dead_letter_queue, undelivered)
+
+
+def forward_events(scope: Construct, *, pattern: Mapping[str, Any], bus: events.IEventBus, undelivered: sqs.IQueue) -> Feed:
+    """Send the events of the default bus that match a pattern to another bus, as they are.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-bus-to-bus.html
+    """
+    stack, name = Stack.of(scope), scope.node.id
+    role = ServiceRole(
+        scope,
+        "Role",
+        assumed_by=iam.ServicePrincipal(
+            "events.amazonaws.com",
+            conditions={
+                "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+                # Not this rule: it names the role itself, and CloudFormation takes no circles.
+                "ArnLike": {"aws:SourceArn": stack.format_arn(service="events", resource="rule", resource_name="*")},
+            },
+        ),
+        description=f"Assumed by EventBridge: sends {name} to a bus",
+    )
+    _let_publish(role, bus)
+    rule = events.CfnRule(
+        scope,
+        "Rule",
+        description=f"Events of AWS services for {name}",
+        event_pattern=pattern,
+        targets=[
+            events.CfnRule.TargetProperty(
+                id="Bus",
+                arn=bus.event_bus_arn,
+                role_arn=role.role_arn,
+                dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=undelivered.queue_arn),
+                retry_policy=events.CfnRule.RetryPolicyProperty(
+                    maximum_event_age_in_seconds=DELIVERY.seconds, maximum_retry_attempts=DELIVERY.attempts
+                ),
+            )
+        ],
+    )
+    let_rule_send(rule, undelivered)
+    return Feed(
+        name=name,
+        delivery_dead_letter_queue=undelivered,
+        add_delivery_alarms=lambda alarms: alarms.add_rule(f"{name}Rule", rule, target="bus"),
+    )
+
+
+def schedule_events(
+    scope: Construct,
+    *,
+    schedule: scheduler.ScheduleExpression,
+    detail_type: str,
+    data: Mapping[str, Any],
+    bus: events.IEventBus,
+    undelivered: sqs.IQueue,
+    key: kms.IKey | None,
+) -> Feed:
+    """Put an event with an envelope on a bus at each tick. It has one id, however often Scheduler tries to.
+
+    Its group is what the role trusts, and what the metrics are of: a role cannot trust the schedule that names it.
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+    """
+    name = scope.node.id
+    group = scheduler.CfnScheduleGroup(scope, "ScheduleGroup")
+    role = ServiceRole(
+        scope,
+        "Role",
+        assumed_by=iam.ServicePrincipal(
+            "scheduler.amazonaws.com",
+            conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID, "aws:SourceArn": group.attr_arn}},
+        ),
+        description=f"Assumed by EventBridge Scheduler: puts {name} on a bus",
+    )
+    _let_publish(role, bus)
+    undelivered.grant(role, "sqs:SendMessage")
+    grant_queue_key(key, role)
+    zone = schedule.time_zone
+    made = scheduler.CfnSchedule(
+        scope,
+        "Schedule",
+        description=f"Puts {detail_type} on a bus",
+        group_name=group.ref,
+        schedule_expression=schedule.expression_string,
+        schedule_expression_timezone=None if zone is None else zone.timezone_name,
+        flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+        target=scheduler.CfnSchedule.TargetProperty(
+            arn=bus.event_bus_arn,
+            role_arn=role.role_arn,
+            event_bridge_parameters=scheduler.CfnSchedule.EventBridgeParametersProperty(
+                detail_type=detail_type, source=f"event_routing/{name}"
+            ),
+            input=_detail(data),
+            dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=undelivered.queue_arn),
+            retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
+                maximum_event_age_in_seconds=DELIVERY.seconds, maximum_retry_attempts=DELIVERY.attempts
+            ),
+        ),
+    )
+    # Scheduler looks whether the role may put events before it takes the schedule.
+    made.node.add_dependency(role)
+    return Feed(
+        name=name,
+        delivery_dead_letter_queue=undelivered,
+        add_delivery_alarms=lambda alarms: alarms.add_schedule(f"{name}Schedule", group),
+    )
+
+
+def check_schedule(schedule: object, detail_type: object, data: object) -> None:
+    """Check what a schedule puts on a bus, and when.
+
+    Raises:
+        PatternError: It is no schedule of CDK's, or what it puts there is no event.
+    """
+    check_type(
+        "schedule", schedule, scheduler.ScheduleExpression, "such as scheduler.ScheduleExpression.rate(Duration.hours(1))"
+    )
+    check_type("detail_type", detail_type, str, "a type such as 'clock.hour'")
+    length = len(str(detail_type))
+    check(
+        Token.is_unresolved(detail_type) or 1 <= length <= LONGEST_TYPE,
+        f"detail_type must be 1 to {LONGEST_TYPE} characters, got {length}",
+    )
+    check_type("data", data, Mapping, "a dict such as {'shop': 'berlin'}")
+    try:
+        json.dumps(data, allow_nan=False, default=dict)
+    except (TypeError, ValueError, RecursionError) as error:
+        check(holds=False, message=f"data must hold JSON values only: {error}")
+
+
+def _detail(data: Mapping[str, Any]) -> str:
+    """The envelope of a tick: what identifies it is its schedule and the moment that it was planned for."""
+    tick = f"{SCHEDULE}/{SCHEDULED_TIME}"
+    metadata = {"id": tick, "version": 1, "time": SCHEDULED_TIME, "correlation_id": tick, "causation_id": EXECUTION}
+    return json.dumps({"metadata": metadata, "data": data}, default=dict)
+
+
+def _let_publish(role: iam.IRole, bus: events.IEventBus) -> None:
+    iam.Grant.add_to_principal(grantee=role, actions=["events:PutEvents"], resource_arns=[bus.event_bus_arn])

@@ -1,0 +1,189 @@
+"""Event buses: custom ones with their policy, and archives, from which events can be replayed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from aws_cdk import Aws, Names, RemovalPolicy, Stack, Token
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from serverless_patterns._blocks.checks import check, check_texts
+from serverless_patterns._blocks.rule import allow_events_key
+from serverless_patterns.operations import Operations
+
+#: The bus of each account and region that AWS services send to.
+DEFAULT_BUS = "default"
+
+
+def check_publishers(publishers: object) -> None:
+    """Check that other accounts and organizations are named as AWS names them."""
+    check_texts("publishers", publishers)
+    for each in publishers if isinstance(publishers, Sequence) else ():
+        check(
+            Token.is_unresolved(each) or re.fullmatch(r"\d{12}|o-[a-z0-9]{10,32}", each),
+            f"publishers must be ids of accounts, of 12 digits, or of organizations, such as 'o-a1b2c3d4e5', got {each!r}",
+        )
+
+
+def check_bus(scope: Construct, bus: events.IEventBus | None) -> None:
+    """Check that a bus is where its rules are to be, as far as it is known.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-region.html
+    """
+    if bus is None:
+        return
+    stack = Stack.of(scope)
+    for what, here, there in (("region", stack.region, bus.env.region), ("account", stack.account, bus.env.account)):
+        known = not (Token.is_unresolved(here) or Token.is_unresolved(there))
+        check(
+            not known or here == there,
+            f"bus must be in the {what} of the stack, {here}, got one in {there}: routes are rules on the bus itself; give one "
+            f"of {here}, and let a rule there send events on to it",
+        )
+
+
+def define_bus(
+    scope: Construct,
+    construct_id: str,
+    *,
+    publishers: Sequence[str],
+    key: kms.IKey | None,
+    dead_letter_queue: sqs.IQueue | None,
+    operations: Operations,
+) -> events.EventBus:
+    """A bus that takes events over TLS only: of principals of its own account that may, and of these accounts.
+
+    CloudFormation makes no names for buses. This one begins with that of its stack, so that a stack can be deployed twice.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-events-eventbus.html
+
+    Args:
+        scope: The pattern.
+        construct_id: Its id.
+        publishers: Ids of other accounts and of organizations.
+        key: A customer managed key.
+        dead_letter_queue: Where events are kept that could not be encrypted or decrypted, with a key only.
+        operations: Whether it stays when its stack goes.
+    """
+    bus = events.EventBus(
+        scope,
+        construct_id,
+        event_bus_name=Names.unique_resource_name(scope, allowed_special_characters="-_.", separator="-"),
+        description=f"Events of {scope.node.path}",
+        kms_key=key,
+        dead_letter_queue=dead_letter_queue,
+    )
+    bus.apply_removal_policy(kept(operations))
+    _refuse_http(bus)
+    for number, each in enumerate(publishers, start=1):
+        _let_publish(bus, f"Publisher{number}", each)
+    if dead_letter_queue is not None:
+        _let_bus_send(bus, dead_letter_queue, key)
+    return bus
+
+
+def kept(operations: Operations) -> RemovalPolicy:
+    """The removal policy of what has a name or belongs to one: what a failed first deploy left would be in the next one's way.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+    """
+    policy = operations.removal_policy
+    return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if policy is RemovalPolicy.RETAIN else policy
+
+
+def _refuse_http(bus: events.EventBus) -> None:
+    bus.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid="RefuseHttp",
+            effect=iam.Effect.DENY,
+            principals=[iam.AnyPrincipal()],
+            actions=["events:PutEvents"],
+            resources=[bus.event_bus_arn],
+            conditions={"Bool": {"aws:SecureTransport": "false"}},
+        )
+    )
+
+
+def _let_publish(bus: events.EventBus, statement_id: str, publisher: str) -> None:
+    """Let an account or an organization put events on the bus.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-bus-perms.html
+    """
+    of_organization = publisher.startswith("o-")
+    principal = iam.OrganizationPrincipal(publisher) if of_organization else iam.AccountPrincipal(publisher)
+    bus.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid=statement_id,
+            principals=[principal],
+            actions=["events:PutEvents"],
+            resources=[bus.event_bus_arn],
+        )
+    )
+
+
+def _let_bus_send(bus: events.EventBus, queue: sqs.IQueue, key: kms.IKey | None) -> None:
+    """Let the bus keep what it could not encrypt or decrypt.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-event-bus-cmkey.html
+    """
+    queue.add_to_resource_policy(
+        iam.PolicyStatement(
+            principals=[iam.ServicePrincipal("events.amazonaws.com")],
+            actions=["sqs:SendMessage"],
+            resources=[queue.queue_arn],
+            conditions={"ArnEquals": {"aws:SourceArn": bus.event_bus_arn}},  # it names the account too
+        )
+    )
+    if key is not None:
+        allow_events_key(bus, key, senders="event-bus/*")
+
+
+def define_archive(
+    scope: Construct, construct_id: str, *, bus: events.IEventBus, days: int, key: kms.IKey | None, operations: Operations
+) -> events.CfnArchive:
+    """Keep all events of a bus for these days; replayed ones are not archived again.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-archive-event.html
+    """
+    if key is not None:
+        _allow_archive_key(scope, key)
+    archive = events.CfnArchive(
+        scope,
+        construct_id,
+        source_arn=bus.event_bus_arn,
+        description=f"Events of the last {days} days, of {scope.node.path}",
+        retention_days=days,
+        kms_key_identifier=None if key is None else key.key_arn,
+    )
+    archive.apply_removal_policy(kept(operations))
+    return archive
+
+
+def _allow_archive_key(scope: Construct, key: kms.IKey) -> None:
+    """Let EventBridge encrypt what it archives.
+
+    No bus is named: it may have this key itself, and CloudFormation takes no circles.
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/encryption-archives.html
+    """
+    events_service = iam.ServicePrincipal("events.amazonaws.com")
+    buses = Stack.of(scope).format_arn(service="events", resource="event-bus", resource_name="*")
+    key.add_to_resource_policy(
+        iam.PolicyStatement(
+            principals=[events_service],
+            actions=["kms:DescribeKey"],
+            resources=["*"],
+            conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+        )
+    )
+    key.add_to_resource_policy(
+        iam.PolicyStatement(
+            principals=[events_service],
+            actions=["kms:Decrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"],
+            resources=["*"],
+            conditions={"ArnLike": {"kms:EncryptionContext:aws:events:event-bus:arn": buses}},
+        )
+    )
