@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from aws_cdk import Duration, Names, Stack
+from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -21,13 +23,25 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from serverless_patterns._blocks.alarms import AlarmSet, Alerts
+from serverless_patterns._blocks.announcement import check_announcer, define_announcer
 from serverless_patterns._blocks.arguments import check_arguments
-from serverless_patterns._blocks.brought_queue import brought_queue
 from serverless_patterns._blocks.checks import check, check_duration, check_one_of, check_resource, check_texts, check_type
-from serverless_patterns._blocks.function import MEMORY_SIZE, HandlerFunction
+from serverless_patterns._blocks.edge import Authorization, Cors, Throttle
+from serverless_patterns._blocks.encryption import with_key
+from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
+from serverless_patterns._blocks.order_api import API_ACTIONS, SCHEMA_FILE, ApiStarter
+from serverless_patterns._blocks.order_starters import (
+    EventSource,
+    EventStarter,
+    Queued,
+    QueueStarter,
+    Started,
+    Starter,
+    check_starter,
+)
 from serverless_patterns._blocks.order_states import Announcements, OrderStates, OrderSteps
-from serverless_patterns._blocks.queue import SPARE_RECEIVES, QueueOptions, WorkQueue, dead_letter_queue, work_queue
+from serverless_patterns._blocks.queue import QueueOptions, dead_letter_queue
 from serverless_patterns._blocks.resource_schema import resource_schema
 from serverless_patterns._blocks.secret import grant_secret
 from serverless_patterns._blocks.state_machine import (
@@ -39,11 +53,10 @@ from serverless_patterns._blocks.state_machine import (
     machine_role,
 )
 from serverless_patterns._blocks.table import TableOptions, check_key, grant, grant_key_use, keyed_table
-from serverless_patterns._blocks.topic import define_topic
-from serverless_patterns._blocks.worker import WorkerOptions, consume
+from serverless_patterns._blocks.worker import WorkerOptions
+from serverless_patterns.errors import PatternError
 from serverless_patterns.operations import Operations
 
-Starter = Literal["queue"]
 Part = Literal["validation", "stock", "payment", "shipping"]
 
 #: What each function does -> the longest that it may take, in seconds. A transaction that is refused is followed by another,
@@ -56,7 +69,6 @@ PARTS: Mapping[Part, tuple[str, int]] = {
 }
 #: Characters of the name of a workflow, which is part of keys and ids of events.
 LONGEST_NAME = 64
-SCHEMA_FILE = "schema.json"
 
 #: What an order is, unless the user says otherwise. A transaction of DynamoDB changes at most 100 items.
 #: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
@@ -116,27 +128,36 @@ class OrderWorkflow(Construct):
             and ``items`` (an array of ``sku`` and ``quantity``), all required. Default: those, customer_id, and where it goes.
         kind: ``"standard"`` (default) runs each order once and keeps its history for 90 days. ``"express"`` is cheaper and
             ends after five minutes, whatever is not undone then: for orders that are worked in seconds.
-        starter: ``"queue"``: a queue, and a function that starts an execution for each order in it. Default: whoever is
-            granted ``grant_start`` starts executions, named after the order's id.
+        starter: What starts an execution for each order, named after its id. ``"queue"``: a queue and a function. ``"api"``:
+            ``POST /orders`` (202 with the order's id; the same order again is the same order) and ``GET /orders/{id}`` (its
+            state), behind an HTTP API. ``"event"``: a rule that puts events of a bus into a queue; it could not name an
+            execution after the order, so that a function starts it here as well. Default: whoever is granted
+            ``grant_start`` does.
+        started_by: Which events, with ``starter="event"``: ``EventSource(pattern={"detail-type": ["orders.placed"]})``.
+        authorization: Who may call the API, with ``starter="api"``. Default ``Authorization.iam()``: only who was granted may.
+        cors: Which web pages may call it. Default: none.
+        throttle: Its requests per second and burst. Default 100 and 200.
         handlers: Your functions instead of bundled ones, by ``"validation"``, ``"stock"``, ``"payment"``, ``"shipping"``. Each
             gets ``{"step", "order_id", "execution", "order"}``, may be asked more than once, and raises what the bundled ones
             raise: ``InvalidOrder``, ``OutOfStock``, ``PaymentDeclined`` or ``ShippingFailed`` for an answer, and
             ``UnavailableError`` for what is to be tried again.
         ships_to: The countries that orders are shipped to, as ``ship_to.country`` names them. Default: all.
-        queue: Options of the queue that is defined, or a queue of yours; with ``starter="queue"``.
+        queue: Options of the queue that is defined, or a queue of yours; with ``starter="queue"`` or ``"event"``.
         dead_letter_queue: That of an imported ``queue``, which does not know its own.
         worker: How the queue is consumed. Default: 30 s, batches of 10, 10 at a time, 5 tries.
         table: Options of the table of orders, or a table of yours with the string partition key ``id`` and no sort key.
         stock_table: The same of the table of stock.
         topic: A topic of yours for the announcements. Default: one is defined.
+        bus: An event bus of yours that orders are announced on, instead of a topic. It need not be the one in ``started_by``.
         broadcast_to: Topics and standard queues that are told as well, all at once, by names in PascalCase. Default: none.
         payment_secret: A secret of yours with ``{"url": ..., "api_key": ...}``. Default: one is defined.
         retry: How a step is tried again. Default: 4 times, after up to 2, 4, 8 and 16 s.
         compensation_retry: How what undoes a step is tried again. Default: 12 times within about two hours, in an Express one
             4 times within 15 s.
         timeout: The longest that an execution may take. Default: a day; an Express one five minutes, the most.
-        encryption_key: A customer managed key for the queues, tables, topic and secret that are defined; the stack's region
-            must be known. Default: keys that AWS owns, free.
+        encryption_key: A customer managed key for all that is defined, logs included. Default: that of the operations, or keys
+            that AWS owns, free. The policy of a key of this app is
+            completed here; that of an imported one must let CloudWatch Logs use it.
         operations: Retention, backups, logs, capacity. Default: the careful ones.
 
     Raises:
@@ -152,6 +173,10 @@ class OrderWorkflow(Construct):
         schema: Mapping[str, object] | None = None,
         kind: Kind = "standard",
         starter: Starter | None = None,
+        started_by: EventSource | None = None,
+        authorization: Authorization | None = None,
+        cors: Cors | None = None,
+        throttle: Throttle | None = None,
         handlers: Mapping[Part, Handler] | None = None,
         ships_to: Sequence[str] = (),
         queue: sqs.IQueue | QueueOptions | None = None,
@@ -160,6 +185,7 @@ class OrderWorkflow(Construct):
         table: dynamodb.ITable | TableOptions | None = None,
         stock_table: dynamodb.ITable | TableOptions | None = None,
         topic: sns.ITopic | None = None,
+        bus: events.IEventBus | None = None,
         broadcast_to: Mapping[str, sns.ITopic | sqs.IQueue] | None = None,
         payment_secret: secretsmanager.ISecret | None = None,
         retry: Retry | None = None,
@@ -169,23 +195,24 @@ class OrderWorkflow(Construct):
         operations: Operations | None = None,
     ) -> None:
         check_arguments(locals())
+        check_starter(starter, locals())
+        check_announcer(scope, topic, bus)
+        operations = with_key(operations, encryption_key)
+        encryption_key = operations.encryption_key
         self._handlers, self._resource, self._key = dict(handlers or {}), resource, encryption_key
-        self._worker_options = worker or WorkerOptions()
         timeout = timeout or (Duration.seconds(LONGEST_EXPRESS) if kind == "express" else Duration.days(1))
-        _check(resource, kind, starter, self._handlers, ships_to=ships_to, timeout=timeout)
-        _check_starter(starter, queue=queue, dead_letter_queue=dead_letter_queue, worker=worker)
-        targets = _targets(broadcast_to)
+        _check(resource, kind, self._handlers, ships_to=ships_to, timeout=timeout)
         check(topic is None or not topic.fifo, "topic must be a standard topic, got a FIFO one: orders end in no order")
+        targets = _targets(broadcast_to)
         retry, undo = _retries(kind, retry, compensation_retry)
         order = _order_schema(ORDER if schema is None else schema, bundled={*PARTS} - {*self._handlers})
         tables = [_table_options(*given, key=encryption_key) for given in (("table", table), ("stock_table", stock_table))]
         super().__init__(scope, construct_id)
-        self._operations = operations or Operations()
+        self._operations = operations
 
-        self._queue = self._define_queue(queue, dead_letter_queue) if starter == "queue" else None
         self._table, self._stock_table = (self._keyed(*each) for each in zip(("Table", "StockTable"), tables, strict=True))
         self._secret = payment_secret or self._define_secret()
-        self._topic, self._owns_topic = topic or define_topic(self, "Topic", key=encryption_key), topic is None
+        self._announcer = define_announcer(self, topic=topic, bus=bus, key=encryption_key)
         self._manual_queue = _manual_queue(self, encryption_key, self._operations)
 
         self._steps = self._define_steps(order, ships_to)
@@ -198,7 +225,7 @@ class OrderWorkflow(Construct):
             announcements=Announcements(
                 source=self._name,
                 resource=resource,
-                targets={"Topic": self._topic, **targets},
+                targets={**self._told, **targets},
                 manual_queue=self._manual_queue,
             ),
             retry=retry,
@@ -213,7 +240,24 @@ class OrderWorkflow(Construct):
             timeout=timeout,
             operations=self._operations,
         )
-        self._starter = None if self._queue is None else self._define_starter(self._queue)
+
+        started = Started(resource=resource, machine=self._machine, key=encryption_key, operations=self._operations)
+        queued = Queued(queue=queue, dead_letters=dead_letter_queue, options=worker or WorkerOptions())
+        self._starter: QueueStarter | ApiStarter | None = None
+        if starter == "queue":
+            self._starter = QueueStarter(self, started, queued)
+        elif started_by is not None:
+            self._starter = EventStarter(self, started, queued, started_by)
+        elif starter == "api":
+            self._starter = ApiStarter(
+                self,
+                started,
+                table=self._table,
+                schema=order,
+                authorization=authorization or Authorization.iam(),
+                cors=cors,
+                throttle=throttle or Throttle(),
+            )
 
     @property
     def state_machine(self) -> sfn.StateMachine:
@@ -222,8 +266,23 @@ class OrderWorkflow(Construct):
 
     @property
     def queue(self) -> sqs.IQueue | None:
-        """Where orders wait to be started, with ``starter="queue"``."""
-        return None if self._queue is None else self._queue.queue
+        """Where orders wait to be started, with ``starter="queue"`` or ``"event"``."""
+        return self._starter.queue.queue if isinstance(self._starter, QueueStarter) else None
+
+    @property
+    def api(self) -> apigatewayv2.HttpApi | None:
+        """The API, with ``starter="api"``."""
+        return self._starter.api if isinstance(self._starter, ApiStarter) else None
+
+    @property
+    def url(self) -> str | None:
+        """Where the API answers, without the resource's path and without a slash at the end."""
+        return self._starter.edge.url if isinstance(self._starter, ApiStarter) else None
+
+    @property
+    def starter_function(self) -> lambda_.Function | None:
+        """The function that starts executions, if there is one."""
+        return None if self._starter is None else self._starter.function
 
     @property
     def manual_queue(self) -> sqs.IQueue:
@@ -241,9 +300,9 @@ class OrderWorkflow(Construct):
         return self._stock_table
 
     @property
-    def topic(self) -> sns.ITopic:
-        """Announces what became of each order: subscribe to it, or give it to ``SnsFanout``."""
-        return self._topic
+    def topic(self) -> sns.ITopic | None:
+        """Announces what became of each order: subscribe to it, or give it to ``SnsFanout``. ``None`` with a ``bus``."""
+        return self._announcer.topic
 
     @property
     def payment_secret(self) -> secretsmanager.ISecret:
@@ -263,20 +322,36 @@ class OrderWorkflow(Construct):
             "StateMachineArn": self._machine.state_machine_arn,
             "TableName": self._table.table_name,
             "StockTableName": self._stock_table.table_name,
-            "TopicArn": self._topic.topic_arn,
+            **self._announcer.outputs,
             "ManualQueueUrl": self._manual_queue.queue_url,
             "PaymentSecretArn": self._secret.secret_arn,
             **{f"{part.capitalize()}Name": self.step_function(part).function_name for part in PARTS},
             **{f"{part.capitalize()}LogGroupName": self.step_function(part).log_group.log_group_name for part in PARTS},
-            **self._starter_outputs,
+            **({} if self._starter is None else self._starter.outputs),
         }
 
     def grant_start(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let a principal start executions. It names them after the order's id, and takes ExecutionAlreadyExists for done."""
         return self._machine.grant_start_execution(grantee)
 
+    def grant_read(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let a principal ask the API for the state of orders; needed with ``Authorization.iam()``.
+
+        Raises:
+            PatternError: There is no API.
+        """
+        return self._api_starter.grant_read(grantee)
+
+    def grant_write(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let a principal place orders at the API; needed with ``Authorization.iam()``.
+
+        Raises:
+            PatternError: There is no API.
+        """
+        return self._api_starter.grant_write(grantee)
+
     def add_alarms(self, alerts: Alerts) -> list[cloudwatch.Alarm]:
-        """Define the alarms of the state machine, of what it leaves to people, the functions, the queue and the tables."""
+        """Define the alarms of the state machine, of what it leaves to people, the functions, the starter and the tables."""
         alarms = AlarmSet(self, alerts)
         alarms.add_state_machine("Executions", self._machine)
         alarms.add_dead_letters("Manual", self._manual_queue, "An order could not be undone, or its end not announced")
@@ -285,13 +360,11 @@ class OrderWorkflow(Construct):
             alarms.add_step(part.capitalize(), function, timeout=Duration.seconds(seconds))
             if part not in self._handlers:  # another one writes no such metric
                 alarms.add_unexpected_errors(function, part.capitalize())
-        if self._queue is not None and self._starter is not None:
-            alarms.add_queue("Orders", self._queue, self._starter)
-            alarms.add_worker("Starter", self._starter, timeout=self._worker_options.timeout_or_default)
-            alarms.add_unexpected_errors(self._starter, "Starter")
-        if self._owns_topic:
-            alarms.add_topic("Announcement", self._topic)  # that of another pattern has its alarms there
-        alarms.add_table("Table", self._table, ("UpdateItem", "TransactWriteItems"))
+        if self._starter is not None:
+            self._starter.add_alarms(alarms)
+        self._announcer.add_alarms(alarms)
+        asked = API_ACTIONS if isinstance(self._starter, ApiStarter) else ()
+        alarms.add_table("Table", self._table, (*asked, "UpdateItem", "TransactWriteItems"))
         alarms.add_table("StockTable", self._stock_table, ("TransactWriteItems",))
         return alarms.alarms
 
@@ -302,37 +375,22 @@ class OrderWorkflow(Construct):
         return f"{Names.unique_resource_name(self, max_length=LONGEST_NAME, separator='-')}-{stack.account}-{stack.region}"
 
     @property
-    def _starter_outputs(self) -> Mapping[str, str]:
-        if self._queue is None or self._starter is None:
-            return {}
-        return {
-            "QueueUrl": self._queue.queue.queue_url,
-            "DeadLetterQueueUrl": self._queue.dead_letter_queue.queue_url,
-            "StarterName": self._starter.function_name,
-            "StarterLogGroupName": self._starter.log_group.log_group_name,
-        }
+    def _told(self) -> Mapping[str, sns.ITopic | events.IEventBus]:
+        """Where what became of an order is announced first of all, by the name of its branch."""
+        found = {"Topic": self._announcer.topic, "Bus": self._announcer.bus}
+        return {name: target for name, target in found.items() if target is not None}
+
+    @property
+    def _api_starter(self) -> ApiStarter:
+        if isinstance(self._starter, ApiStarter):
+            return self._starter
+        msg = f"{self.node.path} has no API: define it with starter='api'; to start executions yourself, use grant_start"
+        raise PatternError(msg)
 
     def _keyed(self, construct_id: str, options: dynamodb.ITable | TableOptions) -> dynamodb.ITable:
         if not isinstance(options, TableOptions):
             return options
         return keyed_table(self, construct_id, options=options, operations=self._operations)
-
-    def _define_queue(self, queue: sqs.IQueue | QueueOptions | None, dead_letters: sqs.IQueue | None) -> WorkQueue:
-        worker = self._worker_options
-        if queue is not None and queue.fifo:
-            worker.check_fifo()
-        if queue is not None and not isinstance(queue, QueueOptions):
-            return brought_queue(self, queue, dead_letters, worker=worker)
-        return work_queue(
-            self,
-            "",
-            options=queue or QueueOptions(),
-            least_visibility=worker.least_visibility,
-            max_receive_count=worker.max_attempts,
-            redrive_after=worker.max_attempts + SPARE_RECEIVES,
-            key=self._key,
-            operations=self._operations,
-        )
 
     def _define_secret(self) -> secretsmanager.Secret:
         return secretsmanager.Secret(
@@ -375,22 +433,6 @@ class OrderWorkflow(Construct):
             operations=self._operations,
         )
 
-    def _define_starter(self, queue: WorkQueue) -> HandlerFunction:
-        options = self._worker_options
-        function = HandlerFunction(
-            self,
-            "Starter",
-            handler=Handler.bundled("order_workflow"),
-            description=f"Starts an execution for each of the {self._resource} in the queue",
-            timeout=options.timeout_or_default,
-            environment={**options.settings(queue), "STATE_MACHINE_ARN": self._machine.state_machine_arn},
-            operations=self._operations,
-            memory_size=options.memory_size or MEMORY_SIZE,
-        )
-        consume(self, "StarterSource", function=function, queue=queue, options=options, operations=self._operations)
-        self.grant_start(function)
-        return function
-
 
 def _manual_queue(scope: Construct, key: kms.IKey | None, operations: Operations) -> sqs.Queue:
     """What people have to look at is kept as long as SQS can."""
@@ -400,7 +442,6 @@ def _manual_queue(scope: Construct, key: kms.IKey | None, operations: Operations
 def _check(
     resource: str,
     kind: str,
-    starter: str | None,
     handlers: Mapping[Part, Handler],
     *,
     ships_to: Sequence[str],
@@ -408,7 +449,6 @@ def _check(
 ) -> None:
     check_resource(resource)
     check_one_of("kind", kind, ("standard", "express"))
-    check(starter in (None, "queue"), f"starter must be 'queue', or None if you start executions yourself, got {starter!r}")
     for part, handler in handlers.items():
         check_one_of("a key of handlers", part, tuple(PARTS))
         check_type(f"handlers[{part!r}]", handler, Handler, "made by Handler.from_directory(...), or Handler(code, 'a.b')")
@@ -423,8 +463,8 @@ def _check(
 def _targets(given: Mapping[str, sns.ITopic | sqs.IQueue] | None) -> Mapping[str, sns.ITopic | sqs.IQueue]:
     for name, target in (given or {}).items():
         check(
-            re.fullmatch(r"[A-Z][A-Za-z0-9]{0,40}", name) and name not in {"Topic", "ForPeople"},
-            f"a name in broadcast_to must be in PascalCase, and neither Topic nor ForPeople, got {name!r}",
+            re.fullmatch(r"[A-Z][A-Za-z0-9]{0,40}", name) and name not in {"Topic", "Bus", "ForPeople"},
+            f"a name in broadcast_to must be in PascalCase, and none of Topic, Bus and ForPeople, got {name!r}",
         )
         known = hasattr(target, "topic_arn") or hasattr(target, "queue_arn")
         check(known, f"broadcast_to[{name!r}] must be an SNS topic or an SQS queue, got {target!r}")
@@ -432,11 +472,6 @@ def _targets(given: Mapping[str, sns.ITopic | sqs.IQueue] | None) -> Mapping[str
             not target.fifo, f"broadcast_to[{name!r}] must be a standard topic or queue, got a FIFO one: orders end in no order"
         )
     return dict(given or {})
-
-
-def _check_starter(starter: str | None, **given: object) -> None:
-    for name, value in given.items():
-        check(starter is not None or value is None, f"{name} goes with starter='queue', got {value!r} without it")
 
 
 def _retries(kind: Kind, retry: Retry | None, undo: Retry | None) -> tuple[Retry, Retry]:

@@ -9,9 +9,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from order_workflow.errors import InvalidOrder, ShippingFailed
 from order_workflow.models import Task, is_amount, is_order_id
 from shared import strict_json
-from shared.errors import Fault, InvalidError
+from shared.envelope import on_a_bus
+from shared.errors import Fault, InvalidError, TooLargeError
 from shared.queue_consumer import Message
 from shared.schema import Schema
+from shared.strict_json import Json
+
+#: Bytes of an order. What a state is given or answers has 256 KiB at most, and is lost if it has more. The one that writes the
+#: order down has it as a text in JSON, up to twice as long; the one that leaves it to people has all reasons beside it.
+#: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+MOST_INPUT_BYTES = 100 * 1024
 
 #: Of the reason of an order that does not fit.
 _LONGEST_REASON = 1000
@@ -26,14 +33,40 @@ def validated(task: Task, schema: Schema) -> dict[str, Any]:
         InvalidOrder: It does not fit, and the reason says all that is wrong; or it says that it is another order.
     """
     document = _document(task.order)
-    faults = list(schema.faults(document if schema.declares("id") else _without_id(document)))
-    if not is_order_id(task.order_id) or document.get("id", task.order_id) != task.order_id:
-        faults.append(Fault.at(["id"], f"{_ID_RULE}, and the name of the execution"))
-    if not faults and not is_amount(document["amount"]):
-        faults.append(Fault.at(["amount"], "must be a number above 0"))
+    faults = faults_of(document, task.order_id, schema)
     if faults:
         raise InvalidOrder(_reason(faults), faults=faults)
-    return {"order": {**task.order, "id": task.order_id, "amount": format(document["amount"], "f")}}
+    return {"order": {**task.order, "id": task.order_id, **exact_amount(document)}}
+
+
+def faults_of(document: dict[str, Json], order_id: object, schema: Schema) -> list[Fault]:
+    """All that is wrong with an order whose execution has this name."""
+    faults = list(schema.faults(document if schema.declares("id") else _without_id(document)))
+    if not is_order_id(order_id):
+        faults.append(Fault.at(["id"], _ID_RULE))
+    elif document.get("id", order_id) != order_id:
+        faults.append(Fault.at(["id"], "must be the name of the execution"))
+    if not faults and "amount" in document and not is_amount(document["amount"]):
+        faults.append(Fault.at(["amount"], "must be a number above 0"))
+    return faults
+
+
+def exact_amount(document: Mapping[str, Any]) -> dict[str, str]:
+    """The amount as a text; nothing of an order that has none, which is for a payment of the user's own."""
+    return {"amount": format(document["amount"], "f")} if "amount" in document else {}
+
+
+def input_of(order: Mapping[str, Json]) -> str:
+    """The order as its execution gets it.
+
+    Raises:
+        TooLargeError: It is larger than what a state may have.
+    """
+    text = strict_json.render(order)
+    if len(text.encode()) > MOST_INPUT_BYTES:
+        msg = f"The order is larger than the {MOST_INPUT_BYTES} bytes that its execution can have, names included."
+        raise TooLargeError(msg)
+    return text
 
 
 def check_destination(task: Task, ships_to: Sequence[str]) -> None:
@@ -47,23 +80,47 @@ def check_destination(task: Task, ships_to: Sequence[str]) -> None:
         raise ShippingFailed(msg)
 
 
+def order_in_message(body: str) -> Json:
+    """What a client put into the queue.
+
+    Raises:
+        InvalidError: It is not JSON, or something in it cannot be kept exactly.
+    """
+    return strict_json.parse(body.encode("utf-8", "surrogatepass"))
+
+
+def order_in_event(body: str) -> Json:
+    """The data of an event with an envelope, which a rule of a bus put into the queue.
+
+    It is an order, or what another pattern says of one: that names it ``order_id``.
+
+    Raises:
+        InvalidError: It is no such event, or its envelope has a version that is not read here.
+    """
+    data = on_a_bus.event_of(on_a_bus.parse(body)).data
+    return {"id": data["order_id"], **data} if "order_id" in data else data
+
+
 class Starter:
     """Starts an execution for each order in the queue.
 
     Args:
         start: Starts the execution of this name with this input, if there was none.
+        order_in: Finds the order in the body of a message.
     """
 
-    def __init__(self, start: Callable[[str, str], None]) -> None:
+    def __init__(self, start: Callable[[str, str], None], order_in: Callable[[str], Json] = order_in_message) -> None:
         self._start = start
+        self._order_in = order_in
 
     def work(self, message: Message, _context: LambdaContext) -> None:
         """Start the execution of the order in this message. Whether the order fits is looked at there.
 
         Raises:
             InvalidError: No order is in it, or one whose id cannot name an execution.
+            TooLargeError: The order is larger than what an execution can have.
         """
-        order = strict_json.parse(message.body.encode("utf-8", "surrogatepass"))
+        order = self._order_in(message.body)
         if not isinstance(order, dict):
             msg = "The message is no order: it is no JSON object."
             raise InvalidError(msg)
@@ -71,7 +128,7 @@ class Starter:
         if not isinstance(order_id, str) or not is_order_id(order_id):
             msg = "The order has no id that can name its execution."
             raise InvalidError(msg, faults=[Fault.at(["id"], _ID_RULE)])
-        self._start(order_id, strict_json.render(order))
+        self._start(order_id, input_of(order))
 
 
 def _document(order: Mapping[str, Any]) -> dict[str, Any]:

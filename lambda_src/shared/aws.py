@@ -31,11 +31,14 @@ CLIENT_CONFIG = Config(
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 #: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+#: https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
 _PASSING = frozenset(
     {
+        "ExecutionLimitExceeded",
         "InternalServerError",
         "KMSThrottling",
         "KMS.ThrottlingException",
+        "KmsThrottlingException",
         "KmsThrottled",
         "ProvisionedThroughputExceeded",
         "ProvisionedThroughputExceededException",

@@ -71,14 +71,16 @@ class NotTaken:
     Args:
         event: The event.
         code: EventBridge's code, or ``OutOfTime`` if there was no time to send it.
+        is_refused: Whether the bus refused it, and will do so again: without a permission, for instance, or if it is gone.
     """
 
     event: Envelope
     code: str
+    is_refused: bool = False
 
 
 class NotTakenError(UnavailableError):
-    """The bus did not take all events. Those that it took must not be sent again.
+    """The bus did not take all events. Those that it took must not be sent again. If it refused one, that is a fault.
 
     Args:
         left: Those that it did not take, in the order in which they were given.
@@ -86,6 +88,7 @@ class NotTakenError(UnavailableError):
 
     def __init__(self, left: Sequence[NotTaken]) -> None:
         self.left = tuple(left)
+        self.is_fault = any(each.is_refused for each in left)
         codes = ", ".join(sorted({each.code for each in left}))
         super().__init__(f"The bus did not take {len(left)} of the events: {codes}.")
 
@@ -174,7 +177,7 @@ class Publisher:
         for attempt in itertools.count():
             again = []
             for each, code, passes in self._sent(waiting, deadline):
-                left[each.position] = NotTaken(each.event, code)
+                left[each.position] = NotTaken(each.event, code, is_refused=not passes and code != _NO_TIME)
                 if passes:
                     again.append(each)
             if not again or not self._pauses(attempt, deadline):

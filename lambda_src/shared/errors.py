@@ -57,6 +57,10 @@ class HandlerError(Exception):
         hint: What whoever runs this can do about it: for the log, and not for the client.
     """
 
+    #: Whether it lasts until somebody mends what the code runs in, a permission for instance: nobody should have to wait for
+    #: the last try to hear of that.
+    is_fault = False
+
     def __init__(self, detail: str, *, faults: Iterable[Fault] = (), retry_after: int | None = None, hint: str = "") -> None:
         super().__init__(detail)
         self.detail = detail

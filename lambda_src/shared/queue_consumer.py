@@ -351,7 +351,9 @@ class QueueConsumer:
         try:
             self._on_dead_letter(message, reason)
         except Exception as error:
-            if _is_foreseen(error):
+            if isinstance(error, _HOPELESS):
+                logger.warning("dead letter not told of", extra={"message_id": message.id, **_words_of(error)})
+            elif _is_foreseen(error):
                 raise  # the message comes again, and this is made up for
             _tell_unexpected(error, message)
 
@@ -410,7 +412,7 @@ def _tell_unexpected(error: Exception, message: Message) -> None:
 
 
 def _is_foreseen(error: Exception) -> bool:
-    return isinstance(error, HandlerError) or aws.passes(error)
+    return not error.is_fault if isinstance(error, HandlerError) else aws.passes(error)
 
 
 def _wished(error: Exception) -> int:

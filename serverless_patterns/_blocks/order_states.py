@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
@@ -32,6 +33,13 @@ FAULT: Mapping[str, Any] = {"fault": {"error": "{% $states.errorOutput.Error %}"
 #: The words of an exception, which Lambda puts into JSON.
 REASON = "{% $parse($states.errorOutput.Cause).errorMessage %}"
 DECLINED = '{% $exists($payment.reason) ? $payment.reason : "Payment processing failed" %}'
+
+
+#: What there is to know about the end of an order.
+_DATA = (
+    '{"order_id": $order_id, "state": $outcome.state, "reason": $outcome.reason, "amount": $order.amount, '
+    '"currency": $order.currency, "payment_id": $payment.payment_id}'
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +66,13 @@ class Announcements:
     Attributes:
         source: Who says so.
         resource: What the types of events begin with.
-        targets: Topics and queues, by name.
+        targets: Topics, queues and buses, by name.
         manual_queue: What people have to look at: what could not be told, and orders that could not be undone.
     """
 
     source: str
     resource: str
-    targets: Mapping[str, sns.ITopic | sqs.IQueue]
+    targets: Mapping[str, sns.ITopic | sqs.IQueue | events.IEventBus]
     manual_queue: sqs.IQueue
 
     @property
@@ -76,12 +84,32 @@ class Announcements:
     def event(self) -> str:
         """The envelope, as subscribers of all patterns read it: the same one in each attempt. What is not known is left out."""
         return (
-            f'{{"id": "{self.source}:" & $order_id & ":" & $outcome.state, "type": {self.kind}, "version": 1, '
+            f'{{"id": {self._id}, "type": {self.kind}, "version": 1, '
             '"time": $ended_at, "correlation_id": $order_id, "causation_id": $execution, '
-            f'"source": "order_workflow/{self.source}", "data": {{"order_id": $order_id, "state": $outcome.state, '
-            '"reason": $outcome.reason, "amount": $order.amount, "currency": $order.currency, '
-            '"payment_id": $payment.payment_id}}'
+            f'"source": "{self.sender}", "data": {_DATA}}}'
         )
+
+    @property
+    def detail(self) -> str:
+        """The envelope in its form on a bus, where its source and its type stand beside it."""
+        return (
+            f'{{"metadata": {{"id": {self._id}, "version": 1, "time": $ended_at, "correlation_id": $order_id, '
+            f'"causation_id": $execution}}, "data": {_DATA}}}'
+        )
+
+    @property
+    def entry(self) -> str:
+        """The event as ``aws events put-events`` takes it, but for its bus."""
+        return f'{{"Source": "{self.sender}", "DetailType": {self.kind}, "Detail": $string({self.detail})}}'
+
+    @property
+    def sender(self) -> str:
+        """The source of all events."""
+        return f"order_workflow/{self.source}"
+
+    @property
+    def _id(self) -> str:
+        return f'"{self.source}:" & $order_id & ":" & $outcome.state'
 
 
 class OrderStates:
@@ -215,19 +243,24 @@ class OrderStates:
     def _broadcast(self) -> sfn.Parallel:
         """Tell everybody at once. None of those who are told can undo the order, nor keep it from the others."""
         broadcast = sfn.Parallel.jsonata(self._scope, "Broadcast")
-        event = f"{{% {self._announcements.event} %}}"
         for name, target in self._announcements.targets.items():
-            tell: sfn.TaskStateBase
-            if hasattr(target, "queue_url"):
-                where = cast(sqs.IQueue, target).queue_url
-                tell = self._tasks.send(f"Tell{name}", cast(sqs.IQueue, target), event)
-            else:
-                where = target.topic_arn
-                tell = self._tasks.publish(f"Tell{name}", target, self._announcements.event, self._announcements.kind)
-            kept = {"kind": "announcement failed", "target": where, "event": event}
+            tell, where, event = self._tell(f"Tell{name}", target)
+            kept = {"kind": "announcement failed", "target": where, "event": f"{{% {event} %}}"}
             _catch(tell, self._tasks.send(f"Keep{name}", self._announcements.manual_queue, kept), ANY, {})
             broadcast.branch(tell)
         return broadcast
+
+    def _tell(self, name: str, target: sns.ITopic | sqs.IQueue | events.IEventBus) -> tuple[sfn.TaskStateBase, str, str]:
+        """The task that tells a target, where that is, and what it is told, as one who looks after it sends it again."""
+        told = self._announcements
+        if hasattr(target, "queue_url"):
+            queue = cast(sqs.IQueue, target)
+            return self._tasks.send(name, queue, f"{{% {told.event} %}}"), queue.queue_url, told.event
+        if hasattr(target, "event_bus_arn"):
+            bus = cast(events.IEventBus, target)
+            task = self._tasks.put_event(name, bus, source=told.sender, kind=told.kind, detail=told.detail)
+            return task, bus.event_bus_arn, told.entry
+        return self._tasks.publish(name, target, told.event, told.kind), target.topic_arn, told.event
 
 
 def _outcome(state: str, reason: str) -> dict[str, Any]:

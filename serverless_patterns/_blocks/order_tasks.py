@@ -10,6 +10,7 @@ from typing import Any
 
 from aws_cdk import Duration
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
@@ -98,7 +99,10 @@ class OrderTasks:
     def update(
         self, name: str, expression: str, values: Mapping[str, str], *, assign: Mapping[str, str] | None = None
     ) -> tasks.DynamoUpdateItem:
-        """Change the row of the order, if it is nobody's or has been claimed by this execution."""
+        """Change the row of the order, if it is nobody's or has been claimed by this execution.
+
+        It may be there before: whoever starts executions may write it to hold the id, and names no execution in it.
+        """
         grant(self._role, self._table, "UpdateItem")
         grant_key_use(self._table.encryption_key, self._role)
         given = {**values, ":execution": KNOWN["execution"], ":now": NOW}
@@ -109,7 +113,7 @@ class OrderTasks:
             table=self._table,
             key={"id": tasks.DynamoAttributeValue.from_string(KNOWN["order_id"])},
             update_expression=f"{expression}, updated_at = :now, execution = :execution",
-            condition_expression="attribute_not_exists(id) OR execution = :execution",
+            condition_expression="attribute_not_exists(execution) OR execution = :execution",
             expression_attribute_names=names,
             expression_attribute_values={key: tasks.DynamoAttributeValue.from_string(text) for key, text in given.items()},
             task_timeout=_seconds(CALL_TIMEOUT),
@@ -147,6 +151,29 @@ class OrderTasks:
                 "event_type": tasks.MessageAttribute(value=f"{{% {kind} %}}"),
                 "event_version": tasks.MessageAttribute(value="1"),
             },
+            task_timeout=_seconds(CALL_TIMEOUT),
+        )
+        self._retry.apply(task, CALL_FAILED)
+        return task
+
+    def put_event(self, name: str, bus: events.IEventBus, *, source: str, kind: str, detail: str) -> tasks.EventBridgePutEvents:
+        """Put an event on a bus; its kind and its detail are JSONata.
+
+        PutEvents answers 200 even if the bus took nothing: Step Functions fails the task then, by ``EventBridge.FailedEntry``.
+        https://docs.aws.amazon.com/step-functions/latest/dg/connect-eventbridge.html
+        """
+        iam.Grant.add_to_principal(grantee=self._role, actions=["events:PutEvents"], resource_arns=[bus.event_bus_arn])
+        task = tasks.EventBridgePutEvents.jsonata(
+            self._scope,
+            name,
+            entries=[
+                tasks.EventBridgePutEventsEntry(
+                    event_bus=bus,
+                    source=source,
+                    detail_type=f"{{% {kind} %}}",
+                    detail=sfn.TaskInput.from_text(f"{{% {detail} %}}"),
+                )
+            ],
             task_timeout=_seconds(CALL_TIMEOUT),
         )
         self._retry.apply(task, CALL_FAILED)

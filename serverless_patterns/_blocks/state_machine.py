@@ -13,6 +13,7 @@ from constructs import Construct
 
 from serverless_patterns._blocks.checks import check, check_between, check_duration, check_type
 from serverless_patterns._blocks.log_group import log_group
+from serverless_patterns._blocks.role import ServiceRole
 from serverless_patterns.operations import Operations
 
 Kind = Literal["standard", "express"]
@@ -108,7 +109,7 @@ def machine_role(scope: Construct, construct_id: str, description: str) -> iam.R
     )
     conditions = {"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": machines}}
     principal = iam.ServicePrincipal("states.amazonaws.com", conditions=conditions)
-    return iam.Role(scope, construct_id, assumed_by=principal, description=description)
+    return ServiceRole(scope, construct_id, assumed_by=principal, description=description)
 
 
 def define_state_machine(
@@ -126,14 +127,13 @@ def define_state_machine(
     CDK's tasks would grant themselves more: each function in all its versions, and four more actions on a key than are used.
     So they see a role that cannot be changed, and what they call is granted where they are defined.
 
-    What executions are about is not logged, since it is people's; an Express execution leaves nothing else behind, so that all
-    its events are.
+    All that executions do is logged, since an Express one leaves nothing else behind; what they are about is not: it is
+    people's.
     """
     logs = log_group(scope, f"{construct_id}Logs", operations)
     iam.Grant.add_to_principal(grantee=role, actions=list(LOGGING), resource_arns=["*"])
     if operations.tracing:
         iam.Grant.add_to_principal(grantee=role, actions=list(TRACING), resource_arns=["*"])
-    verbose = kind == "express" or operations.log_level == "DEBUG"
     return sfn.StateMachine(
         scope,
         construct_id,
@@ -143,8 +143,6 @@ def define_state_machine(
         role=role.without_policy_updates(),
         timeout=timeout,
         tracing_enabled=operations.tracing,
-        logs=sfn.LogOptions(
-            destination=logs, level=sfn.LogLevel.ALL if verbose else sfn.LogLevel.ERROR, include_execution_data=False
-        ),
+        logs=sfn.LogOptions(destination=logs, level=sfn.LogLevel.ALL, include_execution_data=False),
         removal_policy=RemovalPolicy.DESTROY,
     )
