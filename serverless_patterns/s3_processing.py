@@ -21,6 +21,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from serverless_patterns._blocks.alarms import AlarmSet, Alerts
+from serverless_patterns._blocks.announcement import check_announcer, define_announcer
 from serverless_patterns._blocks.arguments import check_arguments
 from serverless_patterns._blocks.asynchronous import invoke_asynchronously
 from serverless_patterns._blocks.bucket import (
@@ -33,6 +34,7 @@ from serverless_patterns._blocks.bucket import (
     send_to_function,
 )
 from serverless_patterns._blocks.checks import check, check_between, check_one_of, check_type
+from serverless_patterns._blocks.encryption import with_key
 from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.object_flow import Place, check_flow, is_same_bucket
@@ -41,7 +43,6 @@ from serverless_patterns._blocks.queue import SPARE_RECEIVES, QueueOptions, Work
 from serverless_patterns._blocks.resource_schema import resource_schema
 from serverless_patterns._blocks.rule import allow_events_key, rule_to_queue
 from serverless_patterns._blocks.table import Keys, TableOptions, check_key, grant, grant_key_use, keyed_table
-from serverless_patterns._blocks.topic import define_topic, grant_publish
 from serverless_patterns._blocks.worker import WorkerOptions, consume
 from serverless_patterns.operations import Operations
 
@@ -103,7 +104,7 @@ class S3Processing(Construct):
 
     Each version of an object is worked once; an older one never replaces a newer one. Its status row says RECEIVED, PROCESSED,
     REJECTED (with the reason: it is not tried again) or FAILED; bad rows are listed with their lines in a result object, the
-    good ones are kept. A topic announces each end.
+    good ones are kept. Each end is announced.
 
     Args:
         bucket: Options of the bucket that is defined, or a bucket of yours: one of this app is told to send its events to
@@ -118,6 +119,8 @@ class S3Processing(Construct):
         table: Options of the table that is defined, or a table of yours with the string partition key ``object`` and the number
             sort key ``row``.
         topic: A topic of yours for the announcements. Default: one is defined.
+        bus: An event bus of yours in the stack's region, such as that of ``EventRouting``, for the announcements instead of a
+            topic; not together with ``topic``.
         schema: JSON Schema (draft 2020-12) of each JSON document or line, which are objects then; fields that it does not name
             are refused, unless it sets ``additionalProperties``. Default: any JSON.
         processor: Your ``process(object) -> result`` instead of the built-in formats, made by
@@ -125,8 +128,9 @@ class S3Processing(Construct):
         limits: What a file may be.
         handler: Your code instead of all of the bundled handler. It gets the same environment variables and permissions.
         worker: How the queue is consumed. Default: 5 minutes, batches of 1, 10 at a time, 5 tries.
-        encryption_key: A customer managed key for what is defined; the stack's region must be known. Default: keys that AWS
-            owns, free.
+        encryption_key: A customer managed key for all that is defined, logs included. Default: that of the operations, or keys
+            that AWS owns, free. The policy of a key of this app is
+            completed here; that of an imported one must let CloudWatch Logs and EventBridge use it.
         operations: Retention, backups, logs, capacity. Default: the careful ones.
 
     Raises:
@@ -146,6 +150,7 @@ class S3Processing(Construct):
         output_bucket: s3.IBucket | BucketOptions | None = None,
         table: dynamodb.ITable | TableOptions | None = None,
         topic: sns.ITopic | None = None,
+        bus: events.IEventBus | None = None,
         schema: Mapping[str, object] | None = None,
         processor: Handler | None = None,
         limits: FileLimits | None = None,
@@ -155,15 +160,18 @@ class S3Processing(Construct):
         operations: Operations | None = None,
     ) -> None:
         check_arguments(locals())
+        operations = with_key(operations, encryption_key)
+        encryption_key = operations.encryption_key
         self._worker_options = _worker_options(worker)
+        check_announcer(scope, topic, bus)
         _check(prefix, suffix, trigger, limits, processor, handler, self._worker_options)
         _check_buckets(bucket, output_bucket, trigger)
         files = {} if schema is None else {SCHEMA_FILE: json.dumps(resource_schema(schema, reserved=(), key=None))}
         code = handler or Handler.bundled("s3_processing", files=files, beside=processor)
         table_options = _table_options(table, encryption_key)
         super().__init__(scope, construct_id)
-        self._operations, self._key = operations or Operations(), encryption_key
-        self._prefix, self._suffix, self._owns_topic, self._bundled = prefix, suffix, topic is None, handler is None
+        self._operations, self._key = operations, encryption_key
+        self._prefix, self._suffix, self._bundled = prefix, suffix, handler is None
 
         self._bucket = self._bucket_of("Bucket", bucket)
         self._output_bucket = self._bucket_of("OutputBucket", output_bucket)
@@ -174,7 +182,7 @@ class S3Processing(Construct):
             if isinstance(table_options, TableOptions)
             else table_options
         )
-        self._topic = topic or define_topic(self, "Topic", key=encryption_key)
+        self._announcer = define_announcer(self, topic=topic, bus=bus, key=encryption_key)
         self._queue = self._work_queue("", self._worker_options, bundled=handler is None) if trigger == "queue" else None
         self._outcomes: dict[str, tuple[WorkQueue, HandlerFunction]] = {}
         self._rule: events.CfnRule | None = None
@@ -206,9 +214,9 @@ class S3Processing(Construct):
         return self._table
 
     @property
-    def topic(self) -> sns.ITopic:
-        """Announces each object that is processed, rejected or failed."""
-        return self._topic
+    def topic(self) -> sns.ITopic | None:
+        """Announces each object that is processed, rejected or failed; ``None`` with a ``bus``."""
+        return self._announcer.topic
 
     @property
     def function(self) -> lambda_.Function:
@@ -227,7 +235,7 @@ class S3Processing(Construct):
             "BucketName": self._bucket.bucket_name,
             "OutputBucketName": self._output_bucket.bucket_name,
             "TableName": self._table.table_name,
-            "TopicArn": self._topic.topic_arn,
+            **self._announcer.outputs,
             "FunctionName": self._function.function_name,
             "LogGroupName": self._function.log_group.log_group_name,
         }
@@ -261,8 +269,7 @@ class S3Processing(Construct):
             alarms.add_unexpected_errors(function, name)
         if self._outcomes:
             alarms.add_dropped("Function", self._function)
-        if self._owns_topic:
-            alarms.add_topic("Announcement", self._topic)  # that of another pattern has its alarms there
+        self._announcer.add_alarms(alarms)
         alarms.add_table("Table", self._table, TABLE_ACTIONS)
         return alarms.alarms
 
@@ -302,7 +309,7 @@ class S3Processing(Construct):
             settings["PROCESSOR"] = f"{module.replace('/', '.')}:{function}"
         if self._queue is not None:
             settings |= self._worker_options.settings(self._queue)
-            settings |= {"BUCKET_NAME": self._bucket.bucket_name, "TOPIC_ARN": self._topic.topic_arn}
+            settings |= {"BUCKET_NAME": self._bucket.bucket_name, **self._announcer.settings}
         return HandlerFunction(
             self,
             "Function",
@@ -333,7 +340,7 @@ class S3Processing(Construct):
         queue.grant_send(self._function)  # an object that is not done in time goes on as a copy of its message
         grant_objects(self._function, self._bucket, "GetObject", "GetObjectVersion", below=self._prefix)
         grant_listing(self._function, self._bucket)
-        grant_publish(self._function, self._topic)
+        self._announcer.grant_announce(self._function)
 
     def _be_invoked(self) -> None:
         """Bucket -> function -> a queue for success and one for failure -> a function each that announces them."""
@@ -366,11 +373,11 @@ class S3Processing(Construct):
             handler=Handler.bundled("s3_processing", entry="notifier.handler"),
             description=f"Announces each {name.lower()}",
             timeout=options.timeout_or_default,
-            environment={**options.settings(queue), **settings, "TOPIC_ARN": self._topic.topic_arn},
+            environment={**options.settings(queue), **settings, **self._announcer.settings},
             operations=self._operations,
         )
         consume(self, f"{name}Source", function=function, queue=queue, options=options, operations=self._operations)
-        grant_publish(function, self._topic)
+        self._announcer.grant_announce(function)
         return queue, function
 
 

@@ -10,6 +10,7 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -20,10 +21,12 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from serverless_patterns._blocks.alarms import AlarmSet, Alerts
+from serverless_patterns._blocks.announcement import check_announcer, define_announcer
 from serverless_patterns._blocks.arguments import check_arguments
 from serverless_patterns._blocks.asynchronous import LONGEST_EVENT_AGE, invoke_asynchronously
 from serverless_patterns._blocks.bucket import BucketOptions, define_bucket, grant_objects
 from serverless_patterns._blocks.checks import check_type, seconds_text
+from serverless_patterns._blocks.encryption import with_key
 from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.queue import dead_letter_queue
@@ -35,7 +38,6 @@ from serverless_patterns._blocks.report_schedule import ReportSchedule
 from serverless_patterns._blocks.report_source import ReportDatabase, ReportSource
 from serverless_patterns._blocks.schedule import Trigger, invoke_on_schedule
 from serverless_patterns._blocks.table import TableOptions, check_key, grant, grant_key_use, keyed_table
-from serverless_patterns._blocks.topic import define_topic, grant_publish
 from serverless_patterns.operations import Operations
 
 #: Seconds. A million rows take about three minutes.
@@ -78,6 +80,8 @@ class ScheduledReport(Construct):
         bucket: Options of the bucket that is defined, or a bucket of yours.
         prefix: The folder of the reports in it, ending with ``/``. Default ``reports/``.
         topic: A standard topic of yours that is told of each report. Default: one is defined.
+        bus: An event bus of yours in the stack's region, such as that of ``EventRouting``, that is told instead of a topic:
+            with an event, for programs; not together with ``topic``.
         mail: Who gets a mail. Default: nobody.
         link_lifetime: How long the links to the files work, 60 s to 12 hours. Default: an hour.
         on_success: A standard queue of yours that is sent each result, with the event. Default: none.
@@ -88,8 +92,9 @@ class ScheduledReport(Construct):
             burden the database one at a time. Default yes. AWS refuses that where fewer than 100 would be left for all other
             functions: new accounts have 10 (``aws lambda get-account-settings``). Say no there: two runs of one day are one
             in any case, by the table of runs, and the deploy does not fail beside a database that costs already.
-        encryption_key: A customer managed key for what is defined; the stack's region must be known. Default: keys that AWS
-            owns, free.
+        encryption_key: A customer managed key for all that is defined, logs included. Default: that of the operations, or keys
+            that AWS owns, free. The policy of a key of this app is
+            completed here; that of an imported one must let CloudWatch Logs and EventBridge use it.
         operations: Retention, backups, logs, capacity. Default: the careful ones.
 
     Raises:
@@ -109,6 +114,7 @@ class ScheduledReport(Construct):
         bucket: s3.IBucket | BucketOptions | None = None,
         prefix: str = "reports/",
         topic: sns.ITopic | None = None,
+        bus: events.IEventBus | None = None,
         mail: ReportMail | None = None,
         link_lifetime: Duration | None = None,
         on_success: sqs.IQueue | None = None,
@@ -120,6 +126,8 @@ class ScheduledReport(Construct):
         operations: Operations | None = None,
     ) -> None:
         check_arguments(locals())
+        operations = with_key(operations, encryption_key)
+        encryption_key = operations.encryption_key
         self._source = ReportDatabase.aurora() if source is None else source
         self._schedule = schedule or ReportSchedule()
         self._timeout = timeout or Duration.seconds(TIMEOUT)
@@ -128,14 +136,20 @@ class ScheduledReport(Construct):
         self._bundled = handler is None
         check_settings(name, prefix, links, bundled=self._bundled, timeout=self._timeout)
         check_type("one_at_a_time", one_at_a_time, bool, "True or False")
+        check_announcer(scope, topic, bus)
         check_standard(topic, on_success)
         check_query(query, self._source, self._timeout, bundled=self._bundled)
         table_options = _table_options(table, encryption_key)
         super().__init__(scope, construct_id)
-        operations = operations or Operations()
-        self._prefix, self._owns_topic = prefix, topic is None
+        self._prefix = prefix
 
-        self._bound = self._source.bind(self, key=encryption_key, operations=operations, publishes=True, mails=mail is not None)
+        self._bound = self._source.bind(
+            self,
+            key=encryption_key,
+            operations=operations,
+            announces="topic" if bus is None else "bus",
+            mails=mail is not None,
+        )
         self._bucket: s3.IBucket = (
             define_bucket(self, "Bucket", options=bucket or BucketOptions(), key=encryption_key, operations=operations)
             if bucket is None or isinstance(bucket, BucketOptions)
@@ -147,7 +161,7 @@ class ScheduledReport(Construct):
             else table_options
         )
         check_names(self, NamedReport(path=self.node.path, name=name, table=self._table, bucket=self._bucket, prefix=prefix))
-        self._topic = topic or define_topic(self, "Topic", key=encryption_key)
+        self._announcer = define_announcer(self, topic=topic, bus=bus, key=encryption_key)
         self._dead_letters = dead_letter_queue(self, "DeadLetterQueue", key=encryption_key, operations=operations)
         self._undelivered = dead_letter_queue(self, "DeliveryDeadLetterQueue", key=encryption_key, operations=operations)
 
@@ -163,7 +177,7 @@ class ScheduledReport(Construct):
                 "REPORT_BUCKET_NAME": self._bucket.bucket_name,
                 "REPORT_PREFIX": prefix,
                 "RUNS_TABLE_NAME": self._table.table_name,
-                "TOPIC_ARN": self._topic.topic_arn,
+                **self._announcer.settings,
                 "LINK_SECONDS": seconds_text(links),
                 **_settings_of(self._schedule, format or ReportFormat(), query, mail, self._bound),
             },
@@ -203,7 +217,7 @@ class ScheduledReport(Construct):
         grant_objects(function, self._bucket, "PutObject", "AbortMultipartUpload", "GetObject", below=self._prefix)
         grant(function, self._table, *TABLE_ACTIONS)
         grant_key_use(self._table.encryption_key, function)
-        grant_publish(function, self._topic)
+        self._announcer.grant_announce(function)
         if mail is not None:
             mail.grant_send(function, Stack.of(self))
 
@@ -218,9 +232,9 @@ class ScheduledReport(Construct):
         return self._table
 
     @property
-    def topic(self) -> sns.ITopic:
-        """Is told of each report."""
-        return self._topic
+    def topic(self) -> sns.ITopic | None:
+        """Is told of each report; ``None`` with a ``bus``."""
+        return self._announcer.topic
 
     @property
     def function(self) -> lambda_.Function:
@@ -248,7 +262,7 @@ class ScheduledReport(Construct):
         return {
             "BucketName": self._bucket.bucket_name,
             "RunsTableName": self._table.table_name,
-            "TopicArn": self._topic.topic_arn,
+            **self._announcer.outputs,
             "FunctionName": self._function.function_name,
             "LogGroupName": self._function.log_group.log_group_name,
             "DeadLetterQueueUrl": self._dead_letters.queue_url,
@@ -274,8 +288,7 @@ class ScheduledReport(Construct):
         missing_after = self._schedule.missing_or_default
         alarms.add_report("Report", self._function, timeout=self._timeout, missing_after=missing_after, bundled=self._bundled)
         alarms.add_asynchronous("Report", self._function, self._dead_letters)
-        if self._owns_topic:
-            alarms.add_topic("Announcement", self._topic)  # that of another pattern has its alarms there
+        self._announcer.add_alarms(alarms)
         alarms.add_table("Runs", self._table, TABLE_ACTIONS)
         return alarms.alarms
 

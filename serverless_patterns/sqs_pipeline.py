@@ -15,6 +15,7 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -24,6 +25,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from serverless_patterns._blocks.alarms import AlarmSet, Alerts, handler_metric, rate_of
+from serverless_patterns._blocks.announcement import check_announcer, define_announcer
 from serverless_patterns._blocks.arguments import check_arguments
 from serverless_patterns._blocks.brought_queue import brought_queue, check_deduplication
 from serverless_patterns._blocks.checks import (
@@ -36,6 +38,7 @@ from serverless_patterns._blocks.checks import (
     seconds_text,
 )
 from serverless_patterns._blocks.edge import Authorization, Cors, Edge, Route, Throttle
+from serverless_patterns._blocks.encryption import with_key
 from serverless_patterns._blocks.function import MEMORY_SIZE, HandlerFunction
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.http_edge import http_edge
@@ -52,7 +55,6 @@ from serverless_patterns._blocks.resource_schema import resource_schema
 from serverless_patterns._blocks.rest_edge import check_rest, rest_edge
 from serverless_patterns._blocks.secret import grant_secret
 from serverless_patterns._blocks.table import TableOptions, check_key, grant, grant_key_use, keyed_table, transient_table
-from serverless_patterns._blocks.topic import define_topic, grant_publish
 from serverless_patterns._blocks.worker import WorkerOptions, consume
 from serverless_patterns.operations import Operations
 
@@ -146,7 +148,7 @@ class SqsPipeline(Construct):
         orders = SqsPipeline(self, "Orders", group_by="customer_id")
 
     Routes: ``POST /orders`` (202 with the order's id; the same order again is the same order), ``GET /orders/{id}`` (its
-    state and history). The states: PENDING, PROCESSING, and PAID, DECLINED or FAILED; a topic announces the last three.
+    state and history). The states: PENDING, PROCESSING, and PAID, DECLINED or FAILED; the last three are announced.
 
     After the first deploy the payment API is named once, in the secret: ``aws secretsmanager put-secret-value --secret-id
     <PaymentSecretArn> --secret-string '{"url": "https://...", "api_key": "..."}'``. Until then orders wait and are retried.
@@ -169,13 +171,16 @@ class SqsPipeline(Construct):
             many messages does not keep the others waiting (fair queue); in a FIFO queue each group is worked in order.
         table: Options of the table of orders, or a table of yours with the string partition key ``id`` and no sort key.
         topic: A topic of yours for the announcements. Default: one is defined.
+        bus: An event bus of yours in the stack's region, such as that of ``EventRouting``, for the announcements instead of a
+            topic; not together with ``topic``.
         payment_secret: A secret of yours with ``{"url": ..., "api_key": ...}``. Default: one is defined.
         circuit_breaker: When calls to the payment API stop. Default: after 3 failures in a row, for 30 s.
         handler: Your worker instead of the bundled one. It gets the same environment variables and permissions.
         worker: How the queue is consumed. Default: 30 s, batches of 10, 10 at a time, 5 tries. The bundled worker needs a
             timeout of 20 s or more.
-        encryption_key: A customer managed key for the queues, tables, topic and secret that are defined; the stack's region
-            must be known. Default: keys that AWS owns, free.
+        encryption_key: A customer managed key for all that is defined, logs included. Default: that of the operations, or keys
+            that AWS owns, free. The policy of a key of this app is
+            completed here; that of an imported one must let CloudWatch Logs use it.
         operations: Retention, backups, logs, capacity. Default: the careful ones.
 
     Raises:
@@ -198,6 +203,7 @@ class SqsPipeline(Construct):
         group_by: str | None = None,
         table: dynamodb.ITable | TableOptions | None = None,
         topic: sns.ITopic | None = None,
+        bus: events.IEventBus | None = None,
         payment_secret: secretsmanager.ISecret | None = None,
         circuit_breaker: CircuitBreaker | None = None,
         handler: Handler | None = None,
@@ -206,18 +212,21 @@ class SqsPipeline(Construct):
         operations: Operations | None = None,
     ) -> None:
         check_arguments(locals())
+        operations = with_key(operations, encryption_key)
+        encryption_key = operations.encryption_key
         self._direct, self._group_by, self._bundled = ingest == "direct", group_by, handler is None
         self._worker_options, self._key = worker or WorkerOptions(), encryption_key
         authorization = authorization or Authorization.iam()
         circuit_breaker = CircuitBreaker() if circuit_breaker is None else circuit_breaker
         check_type("circuit_breaker", circuit_breaker, CircuitBreaker, "a CircuitBreaker(...)")
+        check_announcer(scope, topic, bus)
         _check(resource, ingest, self._worker_options, circuit_breaker, bundled=self._bundled)
         if self._direct:
             check_rest(authorization, cors, this="ingest='direct'", other="ingest='function'")
         order = _order_schema(ORDER if schema is None else schema, group_by, charged=handler is None, direct=self._direct)
         options = _table_options(table, encryption_key)
         super().__init__(scope, construct_id)
-        self._operations = operations or Operations()
+        self._operations = operations
         self._order_file = {SCHEMA_FILE: json.dumps(order)}
 
         self._queue = self._work_queue(queue, dead_letter_queue)
@@ -232,7 +241,7 @@ class SqsPipeline(Construct):
 
         self._idempotency_table = self._memory("IdempotencyTable")
         self._circuit_table = self._memory("CircuitTable")
-        self._topic, self._owns_topic = topic or define_topic(self, "Topic", key=encryption_key), topic is None
+        self._announcer = define_announcer(self, topic=topic, bus=bus, key=encryption_key)
         self._secret = payment_secret or self._define_secret()
         self._worker = self._define_worker(resource, handler, circuit_breaker)
         consume(
@@ -250,7 +259,7 @@ class SqsPipeline(Construct):
         grant(self._worker, self._circuit_table, *CIRCUIT_ACTIONS)
         for stored in (self._table, self._idempotency_table, self._circuit_table):
             grant_key_use(stored.encryption_key, self._worker)
-        grant_publish(self._worker, self._topic)
+        self._announcer.grant_announce(self._worker)
         grant_secret(self._worker, self._secret)
 
     @property
@@ -269,9 +278,21 @@ class SqsPipeline(Construct):
         return self._table
 
     @property
-    def topic(self) -> sns.ITopic:
-        """Announces each order that is paid, declined or failed: subscribe to it, or give it to ``SnsFanout``."""
-        return self._topic
+    def topic(self) -> sns.ITopic | None:
+        """Announces each order that is paid, declined or failed: subscribe to it, or give it to ``SnsFanout``.
+
+        ``None`` with a ``bus``.
+        """
+        return self._announcer.topic
+
+    @property
+    def name(self) -> str:
+        """A name that no other pipeline has, in any account and region: who pays back an order finds its charge by it.
+
+        A charge has the Idempotency-Key ``<name>:<order id>:charge``.
+        """
+        stack = Stack.of(self)
+        return f"{Names.unique_resource_name(self, max_length=LONGEST_NAME, separator='-')}-{stack.account}-{stack.region}"
 
     @property
     def payment_secret(self) -> secretsmanager.ISecret:
@@ -310,7 +331,7 @@ class SqsPipeline(Construct):
             "TableName": self._table.table_name,
             "IdempotencyTableName": self._idempotency_table.table_name,
             "CircuitTableName": self._circuit_table.table_name,
-            "TopicArn": self._topic.topic_arn,
+            **self._announcer.outputs,
             "PaymentSecretArn": self._secret.secret_arn,
             "WorkerName": self._worker.function_name,
             "WorkerLogGroupName": self._worker.log_group.log_group_name,
@@ -343,8 +364,7 @@ class SqsPipeline(Construct):
         alarms.add_worker("Worker", self._worker, timeout=self._worker_options.timeout_or_default)
         if self._bundled:  # another worker writes none of these metrics
             self._add_payment_alarms(alarms)
-        if self._owns_topic:
-            alarms.add_topic("Announcement", self._topic)  # that of another pattern has its alarms there
+        self._announcer.add_alarms(alarms)
         alarms.add_table("Table", self._table, (*INGEST_ACTIONS, *WORKER_ACTIONS))
         alarms.add_table("IdempotencyTable", self._idempotency_table, IDEMPOTENCY_ACTIONS)
         alarms.add_table("CircuitTable", self._circuit_table, CIRCUIT_ACTIONS)
@@ -376,12 +396,6 @@ class SqsPipeline(Construct):
     def _idempotency_seconds(self) -> int:
         """How long the result of a charge is remembered: for as long as an order can be put off, wait, and lie dead."""
         return LONGEST_POSTPONED + int(self._queue.retention) + DEAD_LETTER_RETENTION_DAYS * 24 * 60 * 60
-
-    @property
-    def _name(self) -> str:
-        """A name that no other pipeline has, in any account and region."""
-        stack = Stack.of(self)
-        return f"{Names.unique_resource_name(self, max_length=LONGEST_NAME, separator='-')}-{stack.account}-{stack.region}"
 
     def _work_queue(self, queue: sqs.IQueue | QueueOptions | None, dead_letters: sqs.IQueue | None) -> WorkQueue:
         worker = self._worker_options
@@ -501,8 +515,8 @@ class SqsPipeline(Construct):
             environment={
                 **self._worker_options.settings(self._queue),
                 "RESOURCE": resource,
-                # Two pipelines may share an account of the payment API, and a topic: their orders are not the same orders.
-                "PIPELINE": self._name,
+                # Two pipelines may share an account of the payment API, and who is told: their orders are not the same orders.
+                "PIPELINE": self.name,
                 "TABLE_NAME": self._table.table_name,
                 "IDEMPOTENCY_TABLE_NAME": self._idempotency_table.table_name,
                 "IDEMPOTENCY_TTL_SECONDS": str(self._idempotency_seconds),
@@ -510,7 +524,7 @@ class SqsPipeline(Construct):
                 "CIRCUIT_FAILURE_THRESHOLD": str(circuit_breaker.failure_threshold),
                 "CIRCUIT_RECOVERY_SECONDS": seconds_text(circuit_breaker.recovery),
                 "MAX_ATTEMPTS": str(self._worker_options.max_attempts),
-                "TOPIC_ARN": self._topic.topic_arn,
+                **self._announcer.settings,
                 "PAYMENT_SECRET_ARN": self._secret.secret_arn,
                 "SCHEMA_FILE": f"sqs_pipeline/{SCHEMA_FILE}",
             },

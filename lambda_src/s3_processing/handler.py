@@ -11,11 +11,11 @@ from s3_processing.models import Settings
 from s3_processing.processors import processor_named
 from s3_processing.reading import Reader
 from s3_processing.store import OutputBucket, RowsTable, SourceBucket, StatusTable
+from shared.announcer import announcer
 from shared.observability import logger
 from shared.queue_consumer import QueueConsumer
 from shared.schema import Schema
 from shared.settings import SettingsError
-from shared.topic import Topic
 
 _NO_QUEUE = "QUEUE_URL must be set for a function that reads a queue"
 
@@ -67,7 +67,7 @@ def _processing() -> Processing:
     schema = Schema.load(settings.schema_file, "SCHEMA_FILE") if settings.schema_file else None
     reader = Reader(settings, SourceBucket(), output, schema, processor_named(settings.processor))
     stores = Stores(StatusTable(settings.table_name), RowsTable(settings.table_name), output)
-    publish = Topic(settings.topic_arn).publish if settings.topic_arn else None
+    publish = announcer(settings.announcer).publish if settings.announcer else None
     worker = Worker(settings, stores, reader, publish)
     consume = QueueConsumer(settings.queue, worker.work, worker.give_up) if settings.queue else None
     return Processing(settings, worker, consume)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from shared import settings
+from shared.announcer import AnnouncerSettings
 from shared.observability import LogSettings
 from shared.queue_consumer import QueueSettings
 
@@ -72,7 +73,7 @@ class Settings:
             invokes the function itself: it depends on the function then, which cannot name it; only the account's buckets may.
         output_bucket_name: OUTPUT_BUCKET_NAME: where results and thumbnails go. It may be the same one: they are not worked.
         table_name: TABLE_NAME: the table of statuses and rows; its keys are the text ``object`` and the number ``row``.
-        topic_arn: TOPIC_ARN: where it is announced what became of an object; ``""`` if another function does that.
+        announcer: TOPIC_ARN or BUS_NAME: where it is announced what became of an object; ``None`` if another function does.
         queue: QUEUE_URL and the rest of a queue's settings; ``None`` if the bucket invokes the function itself.
         schema_file: SCHEMA_FILE: the JSON Schema of a document or of each line, relative to the root of the code, if any.
         processor: PROCESSOR: the user's function, as ``module:function``, that works all objects; ``""`` for the bundled ones.
@@ -88,7 +89,7 @@ class Settings:
     bucket_name: str
     output_bucket_name: str
     table_name: str
-    topic_arn: str
+    announcer: AnnouncerSettings | None
     queue: QueueSettings | None
     schema_file: Path | None
     processor: str
@@ -114,7 +115,7 @@ class Settings:
             bucket_name=settings.text(variables, "BUCKET_NAME") if queue else variables.get("BUCKET_NAME", ""),
             output_bucket_name=settings.text(variables, "OUTPUT_BUCKET_NAME"),
             table_name=settings.text(variables, "TABLE_NAME"),
-            topic_arn=settings.text(variables, "TOPIC_ARN") if queue else variables.get("TOPIC_ARN", ""),
+            announcer=AnnouncerSettings.from_environment(variables) if queue else AnnouncerSettings.if_any(variables),
             queue=queue,
             schema_file=settings.code_file(variables, "SCHEMA_FILE") if variables.get("SCHEMA_FILE") else None,
             processor=variables.get("PROCESSOR", ""),
@@ -134,7 +135,7 @@ class NotifierSettings:
 
     Args:
         action: ACTION: ``complete`` announces what was done, ``alert`` that it failed. Default ``complete``.
-        topic_arn: TOPIC_ARN: where it is announced.
+        announcer: TOPIC_ARN or BUS_NAME: where it is announced.
         bucket_name: BUCKET_NAME: for ``alert`` the bucket whose objects are worked, else ``""``.
         table_name: TABLE_NAME: for ``alert`` the table of statuses, else ``""``.
         queue: QUEUE_URL and the rest of a queue's settings.
@@ -142,7 +143,7 @@ class NotifierSettings:
     """
 
     action: str
-    topic_arn: str
+    announcer: AnnouncerSettings
     bucket_name: str
     table_name: str
     queue: QueueSettings
@@ -159,7 +160,7 @@ class NotifierSettings:
         alerts = action == ALERT
         return cls(
             action=action,
-            topic_arn=settings.text(variables, "TOPIC_ARN"),
+            announcer=AnnouncerSettings.from_environment(variables),
             bucket_name=settings.text(variables, "BUCKET_NAME") if alerts else "",
             table_name=settings.text(variables, "TABLE_NAME") if alerts else "",
             queue=QueueSettings.from_environment(variables),

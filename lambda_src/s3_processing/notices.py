@@ -12,9 +12,13 @@ from s3_processing.events import objects_of
 from s3_processing.logic import WorkFailedError, event_of
 from s3_processing.models import Created, State, Status
 from shared import strict_json
+from shared.aws import time_guard
 from shared.envelope import Envelope
 from shared.errors import InvalidError
 from shared.queue_consumer import Message
+
+#: What a failure takes: it is written down, announced, and that is written down.
+_CALLS = 3
 
 _NO_RECORD = "This is no record of an invocation: let a destination of the function send it."
 _UNKNOWN = "The function ended without a reason."
@@ -44,12 +48,14 @@ class Notifier:
         self._bucket = bucket
         self._failures = failures
 
-    def work(self, message: Message, _: LambdaContext) -> None:
+    def work(self, message: Message, context: LambdaContext) -> None:
         """Announce what this record says.
 
         Raises:
             InvalidError: It is no record of an invocation.
+            UnavailableError: Others of its batch have taken the time, since the topic or the bus is slow.
         """
+        time_guard(context, calls=_CALLS)()
         match strict_json.parse(message.body.encode("utf-8", "surrogatepass")):
             case {"requestPayload": request, **answered} if self._failures:
                 reason = _reason(answered.get("responsePayload"))

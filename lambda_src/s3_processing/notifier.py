@@ -9,9 +9,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from s3_processing.models import NotifierSettings
 from s3_processing.notices import Notifier
 from s3_processing.store import StatusTable
+from shared.announcer import announcer
 from shared.observability import logger
 from shared.queue_consumer import QueueConsumer
-from shared.topic import Topic
 
 
 @cache
@@ -23,7 +23,7 @@ def _settings() -> NotifierSettings:
 def _consumer() -> QueueConsumer:
     settings = _settings()
     failures = StatusTable(settings.table_name) if settings.table_name else None
-    notifier = Notifier(Topic(settings.topic_arn).publish, settings.bucket_name, failures)
+    notifier = Notifier(announcer(settings.announcer).publish, settings.bucket_name, failures)
     return QueueConsumer(settings.queue, notifier.work)
 
 

@@ -1,11 +1,14 @@
-"""What people are told of a report."""
+"""What is told of a report: to people in words and links, to a bus as an event."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from jinja2 import Environment
 
 from scheduled_report.days import Day
+from scheduled_report.models import Files, Run, State
+from shared.envelope import Envelope
 
 _HTML = Environment(autoescape=True).from_string(
     "<p>{{ summary }}</p>\n"
@@ -22,23 +25,44 @@ class Announcement:
         subject: One line of ASCII, shorter than 100 characters.
         text: Plain text.
         html: The same for mail programs.
+        event: The same for programs.
     """
 
     subject: str
     text: str
     html: str
+    event: Envelope
 
 
-def announcement_of(report: str, day: Day, rows: int, links: Sequence[tuple[str, str]], link_seconds: int) -> Announcement:
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A report that has been made.
+
+    Args:
+        run: The run that made it.
+        day: Its day.
+        files: Its files.
+        bucket: Where they are.
+        time: When they were there.
+    """
+
+    run: Run
+    day: Day
+    files: Files
+    bucket: str
+    time: datetime
+
+
+def announcement_of(made: Made, report: str, links: Sequence[tuple[str, str]], link_seconds: int) -> Announcement:
     """The message about a report.
 
     Args:
+        made: The report.
         report: Its name, which has nothing but letters, digits, ``-`` and ``_``.
-        day: Its day.
-        rows: How many rows it has.
         links: The name of each file, and a link to it.
         link_seconds: How long the links work.
     """
+    day, rows = made.day, made.files.rows
     date = day.date.isoformat()
     counted = "no rows" if rows == 0 else "1 row" if rows == 1 else f"{rows} rows"
     summary = f"The report {report} of {date} ({day.zone}) has {counted}."
@@ -50,6 +74,29 @@ def announcement_of(report: str, day: Day, rows: int, links: Sequence[tuple[str,
         f"{report} {date}: {counted}",
         f"{summary}\n\n{files}\n\n{note}\n",
         _HTML.render(summary=summary, links=links, note=note),
+        _event_of(made, report, links, link_seconds),
+    )
+
+
+def _event_of(made: Made, report: str, links: Sequence[tuple[str, str]], link_seconds: int) -> Envelope:
+    """The event of this report: the same one for each try of an invocation, another one if the report is made again."""
+    return Envelope(
+        id=f"{made.run.id}:{made.run.request}:{State.DONE}",
+        type=f"reports.{State.DONE.lower()}",
+        time=made.time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        correlation_id=made.run.id,
+        causation_id=made.run.request,
+        source=f"scheduled_report/{report}",
+        data={
+            "report": report,
+            "date": made.day.date.isoformat(),
+            "time_zone": str(made.day.zone),
+            "rows": made.files.rows,
+            "bytes": made.files.bytes,
+            "bucket": made.bucket,
+            "files": [{"key": key, "link": link} for key, (_, link) in zip(made.files.keys, links, strict=True)],
+            "link_seconds": link_seconds,
+        },
     )
 
 

@@ -1,6 +1,7 @@
-"""The calls that announce a report: ``sns:Publish`` on the topic, ``ses:SendEmail`` on the sender's identity.
+"""The calls that announce a report: ``sns:Publish`` on the topic or ``events:PutEvents`` on the bus, and ``ses:SendEmail``.
 
-Neither is made twice by the SDK: who got no answer in time cannot know whether the message is out, and would send it again.
+What people get is not sent twice by the SDK: who got no answer in time cannot know whether the message is out, and would send
+it again. Events may be: their readers tell by the id.
 """
 
 from typing import Any, Protocol
@@ -9,6 +10,8 @@ import boto3
 from botocore.config import Config
 
 from scheduled_report.announcement import Announcement
+from shared.announcer import AnnouncerSettings, announcer
+from shared.bus import Announces
 
 CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 1})
 
@@ -42,6 +45,31 @@ class Topic:
     def send(self, announcement: Announcement) -> None:
         """Publish it."""
         self._client.publish(TopicArn=self._arn, Subject=announcement.subject, Message=announcement.text)
+
+
+class Bus:
+    """The bus that is told of each report.
+
+    Args:
+        bus: Announces events on it.
+    """
+
+    def __init__(self, bus: Announces) -> None:
+        self._bus = bus
+
+    def send(self, announcement: Announcement) -> None:
+        """Put its event on the bus."""
+        self._bus.publish(announcement.event)
+
+
+def channel_of(settings: AnnouncerSettings, client: Any = None) -> Topic | Bus:  # noqa: ANN401  boto3's own
+    """The topic or the bus: people are told by the one in words, programs by the other with an event.
+
+    Args:
+        settings: Which it is.
+        client: The client to use, of SNS or EventBridge. Default: a new one.
+    """
+    return Bus(announcer(settings, client)) if settings.bus_name else Topic(settings.topic_arn, client)
 
 
 class Mail:

@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from scheduled_report.bucket import ReportBucket
-from scheduled_report.channels import Mail, Topic
+from scheduled_report.channels import Mail, channel_of
 from scheduled_report.data_api import DataApi
 from scheduled_report.logic import Reporter, Source
 from scheduled_report.models import DATA_API, Settings
@@ -31,7 +31,7 @@ def _reporter() -> Reporter:
         source_of(settings),
         ReportBucket(settings.bucket_name),
         RunsTable(settings.runs_table_name),
-        topic=Topic(announcement.topic_arn) if announcement.topic_arn else None,
+        announcer=channel_of(announcement.announcer) if announcement.announcer else None,
         mail=Mail(announcement.mail_from, announcement.mail_to, announcement.configuration_set)
         if announcement.mail_from
         else None,

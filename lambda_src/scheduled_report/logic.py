@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from scheduled_report import csv_file, html_page
-from scheduled_report.announcement import Announcement, announcement_of
+from scheduled_report.announcement import Announcement, Made, announcement_of
 from scheduled_report.days import Day, Order
 from scheduled_report.deadline import Deadline
 from scheduled_report.models import Claimant, Files, Row, Run, Settings, State, Table
@@ -43,7 +43,7 @@ class Runs(Protocol):
         """Take the report of a day up, unless it is done."""
 
     def published(self, run: Run) -> None:
-        """Write down that the topic has been told."""
+        """Write down that the topic or the bus has been told."""
 
     def mailed(self, run: Run) -> None:
         """Write down that the mail has been sent."""
@@ -92,7 +92,7 @@ class Reporter:
         source: Where the rows come from.
         bucket: Where the files go.
         runs: The table of the runs.
-        topic: Who is told, if anybody.
+        announcer: The topic or the bus that is told, if any.
         mail: Who gets a mail, if anybody.
         clock: The time of day.
     """
@@ -104,7 +104,7 @@ class Reporter:
         bucket: Bucket,
         runs: Runs,
         *,
-        topic: Channel | None = None,
+        announcer: Channel | None = None,
         mail: Channel | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -112,7 +112,7 @@ class Reporter:
         self._source = source
         self._bucket = bucket
         self._runs = runs
-        self._topic = topic
+        self._announcer = announcer
         self._mail = mail
         self._clock = clock
 
@@ -216,9 +216,11 @@ class Reporter:
     def _announce(self, run: Run, day: Day, files: Files) -> None:
         seconds = self._settings.announcement.link_seconds
         links = [(key.rpartition("/")[2], self._bucket.link(key, seconds)) for key in files.keys]
-        announcement = announcement_of(self._settings.report_name, day, files.rows, links, seconds)
-        if self._topic is not None and not run.published:
-            self._topic.send(announcement)
+        announcement = announcement_of(
+            Made(run, day, files, self._settings.bucket_name, self._clock()), self._settings.report_name, links, seconds
+        )
+        if self._announcer is not None and not run.published:
+            self._announcer.send(announcement)
             self._runs.published(run)
         if self._mail is not None and not run.mailed:
             self._mail.send(announcement)

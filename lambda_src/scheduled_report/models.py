@@ -10,6 +10,7 @@ from typing import Any, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
 from shared import settings
+from shared.announcer import AnnouncerSettings
 from shared.observability import LogSettings
 from shared.settings import SettingsError
 
@@ -121,14 +122,14 @@ class AnnouncementSettings:
     """Who is told of a report.
 
     Args:
-        topic_arn: TOPIC_ARN: the topic, or ``""``.
+        announcer: TOPIC_ARN or BUS_NAME: the topic or the bus, or none.
         mail_from: MAIL_FROM: the sender of the mail, or ``""``.
         mail_to: MAIL_TO: who gets the mail; nobody without a sender.
         configuration_set: MAIL_CONFIGURATION_SET: what of SES the mail is sent with, or ``""``.
         link_seconds: LINK_SECONDS: how long the links to the files work. Default an hour, at most 12 hours.
     """
 
-    topic_arn: str
+    announcer: AnnouncerSettings | None
     mail_from: str
     mail_to: tuple[str, ...]
     configuration_set: str
@@ -139,7 +140,7 @@ class AnnouncementSettings:
         """The settings in these variables.
 
         Raises:
-            SettingsError: A variable is malformed, or one of MAIL_FROM and MAIL_TO is missing.
+            SettingsError: A variable is malformed, one of MAIL_FROM and MAIL_TO is missing, or there is a topic and a bus.
         """
         senders, recipients = _addresses(variables, "MAIL_FROM"), _addresses(variables, "MAIL_TO")
         if len(senders) > 1 or bool(senders) != bool(recipients):
@@ -149,7 +150,7 @@ class AnnouncementSettings:
             msg = f"MAIL_TO must have at most {_MOST_RECIPIENTS} addresses, got {len(recipients)}: use the topic instead"
             raise SettingsError(msg)
         return cls(
-            topic_arn=variables.get("TOPIC_ARN", ""),
+            announcer=AnnouncerSettings.if_any(variables),
             mail_from=senders[0] if senders else "",
             mail_to=recipients,
             configuration_set=variables.get("MAIL_CONFIGURATION_SET", ""),
@@ -172,7 +173,7 @@ class Settings:
         database: What goes with the first two; ``None`` for ``dynamodb``.
         table_name: SOURCE_TABLE_NAME: for ``dynamodb``, else ``""``.
         columns: COLUMNS: the attributes that are the columns, for ``dynamodb``.
-        announcement: TOPIC_ARN, MAIL_FROM, MAIL_TO and LINK_SECONDS.
+        announcement: TOPIC_ARN or BUS_NAME, MAIL_FROM, MAIL_TO and LINK_SECONDS.
         most_rows: MAX_ROWS: a report with more rows fails. Default a million.
         html_rows: HTML_ROWS: how many rows the page shows; the CSV has them all. Default 1000.
         chart: CHART_LABEL and CHART_VALUE: the columns that the page draws, or none.
@@ -328,9 +329,10 @@ class Run:
         id: The report and the day.
         state: Where it stands.
         attempts: Which attempt this is; only the latest may write.
-        published: Whether the topic has been told.
+        published: Whether the topic or the bus has been told.
         mailed: Whether the mail has been sent.
         owner: The function that makes it; ``""`` where that was not written down.
+        request: The invocation that makes it; Lambda's own retries have the same one.
         files: What has been written, if it is done.
     """
 
@@ -340,6 +342,7 @@ class Run:
     published: bool = False
     mailed: bool = False
     owner: str = ""
+    request: str = ""
     files: Files = field(default_factory=Files)
 
     @classmethod
@@ -352,5 +355,6 @@ class Run:
             published="published_at" in values,
             mailed="mailed_at" in values,
             owner=values.get("owner", ""),
+            request=values.get("request_id", ""),
             files=Files(tuple(values.get("keys", ())), int(values.get("rows", 0)), int(values.get("bytes", 0))),
         )

@@ -89,7 +89,7 @@ class RunsTable:
         return change.run
 
     def published(self, run: Run) -> None:
-        """Write down that the topic has been told."""
+        """Write down that the topic or the bus has been told."""
         self._owned(run, "SET published_at = :now", {":now": self._now()})
 
     def mailed(self, run: Run) -> None:

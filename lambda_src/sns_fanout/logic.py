@@ -23,6 +23,8 @@ _MARKER_SECONDS = 45 * 86_400
 
 _MARKER = "event#"
 _CURRENCY = re.compile("[A-Z]{3}")
+#: With no more than the 38 digits that DynamoDB keeps.
+_DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,8})?")
 _WRAPPING = {"Type", "MessageId", "TopicArn", "Message"}
 
 _WRAPPED = (
@@ -168,8 +170,13 @@ def _day(time: str) -> date:
 
 
 def _amount(data: dict[str, Json]) -> dict[str, Any]:
-    """The amount and its currency, if there are both; money that cannot be added up is refused rather than left out."""
+    """The amount and its currency, if there are both; money that cannot be added up is refused rather than left out.
+
+    A state machine has no exact numbers, so that what it announces has its amounts as texts.
+    """
     amount, currency = data.get("amount"), data.get("currency")
+    if isinstance(amount, str) and _DECIMAL.fullmatch(amount):
+        amount = Decimal(amount)
     if amount is None or currency is None:
         return {}
     faults = []

@@ -6,11 +6,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.announcer import announcer
 from shared.observability import logger
 from shared.payment_secret import Secret
 from shared.queue_consumer import QueueConsumer
 from shared.schema import Schema
-from shared.topic import Topic
 from shared.transport import Transport
 from sqs_pipeline.charges import GuardedCharges
 from sqs_pipeline.logic import Worker
@@ -33,7 +33,7 @@ def _consumer() -> QueueConsumer:
         Schema.load(settings.schema_file, "SCHEMA_FILE"),
         OrdersTable(settings.table_name),
         GuardedCharges(settings, payment.charge),
-        Topic(settings.topic_arn).publish,
+        announcer(settings.announcer).publish,
     )
     return QueueConsumer(settings.queue, worker.work, worker.give_up)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from shared import settings, strict_json
+from shared.announcer import AnnouncerSettings
 from shared.dynamodb import MOST_ITEM_BYTES, MOST_NESTING, item_size
 from shared.errors import Fault, InvalidError, TooLargeError
 from shared.ids import id_faults, is_id
@@ -70,7 +71,7 @@ class WorkerSettings:
         circuit_recovery_seconds: CIRCUIT_RECOVERY_SECONDS: how long it stays open before one call may try. Default 30.
         queue: QUEUE_URL, DEAD_LETTER_QUEUE_URL, MAX_RECEIVE_COUNT and RETRY_DELAY_SECONDS.
         max_attempts: MAX_ATTEMPTS: how often a charge is tried before its order has failed. Default 5.
-        topic_arn: TOPIC_ARN: where it is announced what became of an order.
+        announcer: TOPIC_ARN or BUS_NAME: where it is announced what became of an order.
         payment_secret_arn: PAYMENT_SECRET_ARN: the secret with the payment API's address and key.
         schema_file: SCHEMA_FILE: the JSON Schema of an order, relative to the root of the code.
         logs: LOG_LEVEL and DEBUG_SAMPLE_RATE.
@@ -86,7 +87,7 @@ class WorkerSettings:
     circuit_recovery_seconds: int
     queue: QueueSettings
     max_attempts: int
-    topic_arn: str
+    announcer: AnnouncerSettings
     payment_secret_arn: str
     schema_file: Path
     logs: LogSettings
@@ -110,7 +111,7 @@ class WorkerSettings:
             circuit_recovery_seconds=integer(variables, "CIRCUIT_RECOVERY_SECONDS", 30, least=1, most=900),
             queue=QueueSettings.from_environment(variables),
             max_attempts=integer(variables, "MAX_ATTEMPTS", 5, least=1, most=1000),
-            topic_arn=settings.text(variables, "TOPIC_ARN"),
+            announcer=AnnouncerSettings.from_environment(variables),
             payment_secret_arn=settings.text(variables, "PAYMENT_SECRET_ARN"),
             schema_file=settings.code_file(variables, "SCHEMA_FILE"),
             logs=LogSettings.from_environment(variables),

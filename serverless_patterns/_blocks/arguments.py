@@ -44,6 +44,7 @@ TYPES: dict[str, tuple[type | UnionType, str]] = {
 #: Argument -> what any resource of its kind has, and what it is called. Where a type stands beside them, options do as well.
 RESOURCES: dict[str, tuple[str, str, type | None]] = {
     "bucket": ("bucket_arn", "BucketOptions(...) or an S3 bucket", BucketOptions),
+    "bus": ("event_bus_arn", "an EventBridge event bus", None),
     "dead_letter_queue": ("queue_arn", "an SQS queue", None),
     "encryption_key": ("key_arn", "a KMS key", None),
     "on_success": ("queue_arn", "an SQS queue", None),
@@ -65,4 +66,5 @@ def check_arguments(arguments: Mapping[str, object]) -> None:
         value = arguments[name]
         holds = value is None or (options is not None and isinstance(value, options)) or hasattr(value, attribute)
         check(holds, f"{name} must be {hint}, got {value!r}")
-    check_no_managed_key("encryption_key", arguments.get("encryption_key"))
+    for holder in (arguments.get("encryption_key"), getattr(arguments.get("operations"), "encryption_key", None)):
+        check_no_managed_key("encryption_key", holder)

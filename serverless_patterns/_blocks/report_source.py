@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from aws_cdk import Token
 from aws_cdk import aws_dynamodb as dynamodb
@@ -27,6 +27,9 @@ from serverless_patterns._blocks.report_source_checks import (
     check_resource,
 )
 from serverless_patterns.operations import Operations
+
+#: What the function that reads the rows announces reports on, if it does.
+Announces = Literal["topic", "bus"] | None
 
 POSTGRES_PORT = 5432
 _MOST_PORT = 65_535
@@ -126,9 +129,9 @@ class ReportDatabase:
                 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html. The file is packed with the
                 bundled handler, which then checks who answers (``sslmode`` ``verify-full``) unless the secret says
                 ``require``. Default: none, and the connection is encrypted without that check.
-            endpoints: Whether to define VPC endpoints for what the function calls: S3, DynamoDB, Secrets Manager, and SNS and
-                SES if it uses them. Default no: most VPCs have a NAT or endpoints, and a second one of a service is refused.
-                Each but the first two costs about 8 USD a month and subnet.
+            endpoints: Whether to define VPC endpoints for what the function calls: S3, DynamoDB, Secrets Manager, and SNS,
+                EventBridge and SES if it uses them. Default no: most VPCs have a NAT or endpoints, and a second one of a
+                service is refused. Each but the first two costs about 8 USD a month and subnet.
 
         Raises:
             PatternError: An argument does not fit.
@@ -171,15 +174,17 @@ class ReportDatabase:
         *,
         key: kms.IKey | None,
         operations: Operations,
-        publishes: bool = False,
+        announces: Announces = None,
         mails: bool = False,
     ) -> BoundSource:
-        """Define what it needs in a pattern, whose function may publish to a topic and send mail."""
+        """Define what it needs in a pattern, whose function may announce reports and send mail."""
         if isinstance(self._kind, AuroraKind):
             return self._kind.bind(scope, key, operations)
         services = {"SecretsManager": ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER}
-        if publishes:
+        if announces == "topic":
             services["Sns"] = ec2.InterfaceVpcEndpointAwsService.SNS
+        if announces == "bus":
+            services["Events"] = ec2.InterfaceVpcEndpointAwsService.EVENTBRIDGE
         if mails:
             services["Ses"] = ec2.InterfaceVpcEndpointAwsService.EMAIL
         return self._kind.bind(scope, services)
@@ -223,7 +228,7 @@ class ReportSource:
         *,
         key: kms.IKey | None,  # noqa: ARG002
         operations: Operations,  # noqa: ARG002
-        publishes: bool = False,  # noqa: ARG002
+        announces: Announces = None,  # noqa: ARG002
         mails: bool = False,  # noqa: ARG002
     ) -> BoundSource:
         """What a pattern's function needs; nothing is defined."""

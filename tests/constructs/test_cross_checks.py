@@ -11,6 +11,7 @@ import pytest
 from aws_cdk import Annotations, CfnParameter, Duration, Environment, Stack
 from aws_cdk import assertions as cdk_assertions
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -185,6 +186,15 @@ def table(stack) -> dynamodb.TableV2:
     return dynamodb.TableV2(stack, "Table", partition_key=key, dynamo_stream=dynamodb.StreamViewType.NEW_IMAGE)
 
 
+def bus_of(stack, region) -> events.IEventBus:
+    return events.EventBus.from_event_bus_arn(stack, "Bus", f"arn:aws:events:{region}:{ACCOUNT}:event-bus/shop")
+
+
+def in_region(stack) -> Stack:
+    """A stack beside this one, whose region is known."""
+    return Stack(stack.node.scope, "Here", env=Environment(region=REGION))
+
+
 CASES = [
     # Queues
     Case(
@@ -347,6 +357,16 @@ CASES = [
         "topic of alarms with a key that AWS manages",
         lambda stack: Alerts(critical=sns.Topic(stack, "Mine", master_key=managed(stack, "sns"))),
         lambda stack: Alerts(critical=sns.Topic(stack, "Mine", master_key=kms.Key(stack, "Key"))),
+    ),
+    Case(
+        "topic and bus together",
+        lambda stack: S3Processing(stack, "Files", bus=bus_of(stack, REGION), topic=sns.Topic(stack, "Mine")),
+        lambda stack: S3Processing(stack, "Files", bus=bus_of(stack, REGION)),
+    ),
+    Case(
+        "bus of another region",
+        lambda stack: S3Processing(in_region(stack), "Files", bus=bus_of(stack, "us-east-1")),
+        lambda stack: S3Processing(in_region(stack), "Files", bus=bus_of(stack, REGION)),
     ),
     # Buckets and streams
     Case(

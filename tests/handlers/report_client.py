@@ -19,7 +19,7 @@ from pg8000 import native
 from types_boto3_dynamodb import DynamoDBClient
 
 from scheduled_report.bucket import ReportBucket
-from scheduled_report.channels import Mail, Topic
+from scheduled_report.channels import Mail, channel_of
 from scheduled_report.data_api import DataApi
 from scheduled_report.logic import Reporter, Source
 from scheduled_report.models import Settings
@@ -28,6 +28,7 @@ from scheduled_report.store import RunsTable
 from scheduled_report.table_scan import TableScan
 from shared.aws import CLIENT_CONFIG
 from shared.dynamodb import attributes_of, values_of
+from tests.handlers import bus_client
 from tests.handlers.api_client import Context
 from tests.handlers.rds_data import RdsData
 from tests.handlers.worker_client import Recorder
@@ -101,6 +102,7 @@ class Reports:
         self.sns = Recorder(boto3.client("sns", config=CLIENT_CONFIG))
         self.ses = Recorder(boto3.client("sesv2", config=CLIENT_CONFIG))
         self.secrets = Recorder(boto3.client("secretsmanager", config=CLIENT_CONFIG))
+        self.bus = bus_client.Bus()
         self.pauses: list[float] = []
         self.bucket = uuid.uuid4().hex
         self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
@@ -151,13 +153,13 @@ class Reports:
     def run(self, event: object = None, source: Source | None = None) -> dict[str, Any]:
         """Invoke the function with this event, or with the tick of a schedule."""
         settings = self.settings
-        announcement = settings.announcement
+        announcement, said = settings.announcement, settings.announcement.announcer
         reporter = Reporter(
             settings,
             source or self.source_of(settings),
             ReportBucket(settings.bucket_name, self.s3),
             RunsTable(settings.runs_table_name, self.table, lambda: self.now),  # type: ignore[arg-type]
-            topic=Topic(announcement.topic_arn, self.sns) if announcement.topic_arn else None,
+            announcer=channel_of(said, self.bus if said.bus_name else self.sns) if said else None,
             mail=Mail(announcement.mail_from, announcement.mail_to, announcement.configuration_set, self.ses)
             if announcement.mail_from
             else None,

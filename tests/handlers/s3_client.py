@@ -3,7 +3,7 @@
 import itertools
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus
@@ -18,12 +18,14 @@ from s3_processing.logic import Stores, Worker
 from s3_processing.models import Created, Settings
 from s3_processing.reading import Reader
 from s3_processing.store import OutputBucket, RowsTable, SourceBucket, StatusTable
+from shared.announcer import AnnouncerSettings, announcer
 from shared.aws import CLIENT_CONFIG
 from shared.dynamodb import values_of
+from shared.envelope import Envelope
 from shared.queue_consumer import Chance, QueueConsumer
 from shared.schema import Schema
-from shared.topic import Topic
 from tests.handlers.api_client import Context
+from tests.handlers.bus_client import Bus
 from tests.handlers.worker_client import Recorder
 
 TABLE = "objects-table"
@@ -63,6 +65,7 @@ class Intake:
         self.s3 = Recorder(boto3.client("s3", config=CLIENT_CONFIG))
         self.sqs = Recorder(boto3.client("sqs", config=CLIENT_CONFIG))
         self.sns = Recorder(boto3.client("sns", config=CLIENT_CONFIG))
+        self.bus = Bus()
         self.pauses: list[float] = []
         self._sequence = itertools.count(0x0055AED6DCD90281)
         self._make_table()
@@ -113,6 +116,10 @@ class Intake:
         }
         return Settings.from_environment(own | self.variables)
 
+    def publisher(self, settings: AnnouncerSettings) -> Callable[[Envelope], None]:
+        """Announces events on the topic or on the bus."""
+        return announcer(settings, self.bus if settings.bus_name else self.sns).publish
+
     @property
     def function(self) -> Processing:
         """The function, as in a new execution environment."""
@@ -123,8 +130,7 @@ class Intake:
         )
         rows = RowsTable(TABLE, self.table, pause=self.pauses.append)  # type: ignore[arg-type]
         stores = Stores(StatusTable(TABLE, self.table), rows, output)  # type: ignore[arg-type]
-        publish = Topic(settings.topic_arn, self.sns).publish if settings.topic_arn else None
-        worker = Worker(settings, stores, reader, publish)
+        worker = Worker(settings, stores, reader, self.publisher(settings.announcer) if settings.announcer else None)
         queue = settings.queue
         consume = (
             QueueConsumer(queue, worker.work, worker.give_up, self.sqs, Chance(share=lambda: 1.0, now=lambda: NOW))

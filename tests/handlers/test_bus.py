@@ -427,3 +427,23 @@ def test_its_own_client_makes_no_retries_and_waits_no_longer_than_the_least_budg
     assert made["config"].retries["total_max_attempts"] == 1
     assert made["config"].connect_timeout + made["config"].read_timeout == LEAST_BUDGET_SECONDS
     assert CLIENT_CONFIG.retries["total_max_attempts"] == 2  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("code", PASSING)
+def test_what_passes_is_no_fault(code: str) -> None:
+    with pytest.raises(NotTakenError) as caught:
+        Bus(itertools.repeat([code]), seconds=0.5).publisher().publish_all(events(2))
+    assert not caught.value.is_fault
+
+
+@pytest.mark.parametrize("code", FINAL)
+def test_what_the_bus_refuses_is_a_fault_even_if_it_took_the_others(code: str) -> None:
+    with pytest.raises(NotTakenError) as caught:
+        bus_that_answers(["", code]).publisher().publish_all(events(3))
+    assert caught.value.is_fault
+
+
+def test_too_little_time_is_no_fault() -> None:
+    with pytest.raises(NotTakenError) as caught:
+        Bus(seconds=3).publisher(8.9).publish_all(events(35))
+    assert not caught.value.is_fault

@@ -115,7 +115,7 @@ def destination(request: object, answer: object, condition: str = "Success") -> 
     }
 
 
-def notify(intake: Intake, body: object, action: str = "complete") -> list[str]:
+def notify(intake: Intake, body: object, action: str = "complete", **more: str) -> list[str]:
     """Let a record come to the notifier; the ids of those that come again."""
     variables = {
         "ACTION": action,
@@ -125,9 +125,9 @@ def notify(intake: Intake, body: object, action: str = "complete") -> list[str]:
         "QUEUE_URL": intake.queue,
         "DEAD_LETTER_QUEUE_URL": intake.dead_letter_queue,
     }
-    settings = NotifierSettings.from_environment(variables)
+    settings = NotifierSettings.from_environment(variables | more)
     failures = StatusTable(settings.table_name, intake.dynamodb) if settings.table_name else None
-    notifier = Notifier(Topic(settings.topic_arn, intake.sns).publish, settings.bucket_name, failures)
+    notifier = Notifier(intake.publisher(settings.announcer), settings.bucket_name, failures)
     consume = QueueConsumer(settings.queue, notifier.work, client=intake.sqs)
     answer = consume({"Records": [intake.record(body)]}, intake.context)  # type: ignore[arg-type]
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]

@@ -54,7 +54,7 @@ def test_a_variable_that_is_malformed_is_named(name: str, value: str) -> None:
 def test_without_a_queue_neither_a_topic_nor_the_bucket_is_named() -> None:
     names = ("OUTPUT_BUCKET_NAME", "TABLE_NAME")
     settings = Settings.from_environment({name: VARIABLES[name] for name in names})
-    assert (settings.queue, settings.topic_arn, settings.bucket_name) == (None, "", "")
+    assert (settings.queue, settings.announcer, settings.bucket_name) == (None, None, "")
 
 
 def test_the_notifier_needs_the_table_for_failures_only() -> None:

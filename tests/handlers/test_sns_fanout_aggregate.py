@@ -180,6 +180,11 @@ def test_amounts_of_several_currencies_are_kept_apart(totals: Fanout) -> None:
     assert total == {"events": 3, "amount_EUR": Decimal(20), "amount_USD": Decimal("19.99")}
 
 
+def test_an_amount_that_is_a_text_as_a_state_machine_announces_it_is_added_exactly(totals: Fanout) -> None:
+    totals.send(EVENT, event_about(amount="0.10") | {"id": "2"}, event_about(amount="-0.09") | {"id": "3"})
+    assert totals.totals["orders.paid#2026-03-01"] == {"events": 3, "amount_EUR": Decimal("20.00")}
+
+
 def test_a_negative_amount_is_taken_off(totals: Fanout) -> None:
     totals.send(EVENT, event_about(amount=-20) | {"id": "2"})
     assert totals.totals["orders.paid#2026-03-01"]["amount_EUR"] == Decimal("-0.01")
@@ -200,7 +205,8 @@ def test_an_event_without_an_amount_of_money_is_counted_all_the_same(totals: Fan
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"amount": "19.99"}, "/data/amount must be a number where there is a currency"),
+        ({"amount": "much"}, "/data/amount must be a number where there is a currency"),
+        ({"amount": "1" * 31}, "/data/amount must be a number where there is a currency"),
         ({"amount": True}, "/data/amount must be a number where there is a currency"),
         ({"amount": [1]}, "/data/amount must be a number where there is a currency"),
         ({"currency": "eur"}, "/data/currency must be three capital letters where there is an amount"),
@@ -208,7 +214,7 @@ def test_an_event_without_an_amount_of_money_is_counted_all_the_same(totals: Fan
         ({"currency": "E" * 100_000}, "/data/currency must be three capital letters where there is an amount"),
         ({"currency": 978}, "/data/currency must be three capital letters where there is an amount"),
     ],
-    ids=["text", "truth", "list", "small letters", "more", "long", "number"],
+    ids=["text", "too many digits", "truth", "list", "small letters", "more", "long", "number"],
 )
 def test_money_that_cannot_be_added_is_not_left_out_but_kept_with_its_reason(
     totals: Fanout, changes: dict[str, Any], fault: str

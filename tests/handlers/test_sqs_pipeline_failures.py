@@ -239,7 +239,7 @@ def test_the_entry_point_puts_itself_together_from_its_environment(
 
 @pytest.mark.parametrize("name", sorted(VARIABLES))
 def test_a_missing_variable_names_itself(name: str) -> None:
-    with pytest.raises(SettingsError, match=f"^{name} must be set$"):
+    with pytest.raises(SettingsError, match=f"^{name} must be set"):
         WorkerSettings.from_environment({key: value for key, value in VARIABLES.items() if key != name})
 
 

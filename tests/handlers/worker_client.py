@@ -10,13 +10,13 @@ import boto3
 from botocore.exceptions import ClientError
 from types_boto3_dynamodb import DynamoDBClient
 
+from shared.announcer import announcer
 from shared.aws import CLIENT_CONFIG
 from shared.dynamodb import values_of
 from shared.payment_secret import Secret
 from shared.queue_consumer import Chance as QueueChance
 from shared.queue_consumer import Message, QueueConsumer
 from shared.schema import Schema
-from shared.topic import Topic
 from shared.transport import Limits, Transport
 from sqs_pipeline.charges import GuardedCharges
 from sqs_pipeline.logic import Worker
@@ -24,6 +24,7 @@ from sqs_pipeline.models import WorkerSettings
 from sqs_pipeline.payment import Chance, PaymentApi
 from sqs_pipeline.store import OrdersTable
 from tests.handlers.api_client import Context
+from tests.handlers.bus_client import Bus
 from tests.handlers.payment_server import PaymentServer
 
 API_KEY = "sk_live_4eC39HqLyjWDarjtT1zdp7dc"
@@ -115,6 +116,7 @@ class Pipeline:
         self.sqs = Recorder(boto3.client("sqs", config=CLIENT_CONFIG))
         self.sns = Recorder(boto3.client("sns", config=CLIENT_CONFIG))
         self.secrets = Recorder(boto3.client("secretsmanager", config=CLIENT_CONFIG))
+        self.bus = Bus()
         self.pauses: list[float] = []
         self.queue, self.dead_letter_queue = self._new_queue(), self._new_queue()
         self._inbox = self._new_queue(fifo=False)
@@ -158,7 +160,7 @@ class Pipeline:
             Schema(dict(schema)),
             OrdersTable(settings.table_name, self.table),  # type: ignore[arg-type]
             GuardedCharges(settings, payment.charge, self.table, share=lambda: 0.5),  # type: ignore[arg-type]
-            Topic(settings.topic_arn, self.sns).publish,
+            announcer(settings.announcer, self.bus if settings.announcer.bus_name else self.sns).publish,
         )
         chances = QueueChance(share=lambda: 1.0, now=lambda: self.now)
         return QueueConsumer(settings.queue, worker.work, worker.give_up, self.sqs, chances)
