@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from functools import partial
@@ -12,6 +13,7 @@ from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -19,6 +21,7 @@ from serverless_patterns._blocks.alarms import AlarmSet, Alerts, rate_of
 from serverless_patterns._blocks.arguments import check_arguments
 from serverless_patterns._blocks.checks import check, check_duration, check_one_of, check_resource
 from serverless_patterns._blocks.edge import INTEGRATION_LIMIT, ApiKind, Authorization, Cors, Route, Throttle, UsagePlan
+from serverless_patterns._blocks.encryption import with_key
 from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.http_edge import http_edge
@@ -72,6 +75,9 @@ class ApiCrud(Construct):
         handler: Your code instead of the bundled handler. It gets the same environment variables and permissions.
         timeout: Of the function, 8 s (1 s with a handler of yours) to 29 s (http) or 28 s (rest): one less than
             API Gateway waits. Default 10 s.
+        encryption_key: A customer managed key for all that is defined, logs included. Default: that of the operations, or keys
+            that AWS owns, free. The policy of a key of this app is
+            completed here; that of an imported one must let CloudWatch Logs use it.
         operations: Retention, backups, logs, capacity. Default: the careful ones.
 
     Raises:
@@ -93,9 +99,12 @@ class ApiCrud(Construct):
         table: dynamodb.ITable | TableOptions | None = None,
         handler: Handler | None = None,
         timeout: Duration | None = None,
+        encryption_key: kms.IKey | None = None,
         operations: Operations | None = None,
     ) -> None:
         check_arguments(locals())
+        operations = with_key(operations, encryption_key)
+        encryption_key = operations.encryption_key
         self._timeout = timeout or Duration.seconds(TIMEOUT)
         authorization = authorization or Authorization.iam()
         _check(resource, api_kind, usage_plan)
@@ -106,16 +115,20 @@ class ApiCrud(Construct):
         options = TableOptions() if table is None else table
         if isinstance(options, TableOptions):
             check_expiry(options.time_to_live_attribute, checked_schema, reserved=("id", *SERVER_OWNED))
+            options = dataclasses.replace(options, encryption_key=options.encryption_key or encryption_key)
         else:
             check_key("table", options)
         super().__init__(scope, construct_id)
-        operations = operations or Operations()
 
         self._table: dynamodb.ITable = (
             keyed_table(self, "Table", options=options, operations=operations) if isinstance(options, TableOptions) else options
         )
         self._idempotency_table = transient_table(
-            self, "IdempotencyTable", time_to_live_attribute="expires_at", operations=operations
+            self,
+            "IdempotencyTable",
+            time_to_live_attribute="expires_at",
+            encryption_key=encryption_key,
+            operations=operations,
         )
         self._function = HandlerFunction(
             self,
@@ -128,7 +141,8 @@ class ApiCrud(Construct):
         )
         grant(self._function, self._table, *TABLE_ACTIONS)
         grant(self._function, self._idempotency_table, *IDEMPOTENCY_ACTIONS)
-        grant_key_use(getattr(options, "encryption_key", None), self._function)
+        for stored in (self._table, self._idempotency_table):
+            grant_key_use(stored.encryption_key, self._function)
 
         self._routes = _routes(resource)
         edge = http_edge if api_kind == "http" else partial(rest_edge, usage_plan=usage_plan, body_schema=checked_schema)

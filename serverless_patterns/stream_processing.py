@@ -21,6 +21,7 @@ from serverless_patterns._blocks.alarms import AlarmSet, Alerts
 from serverless_patterns._blocks.arguments import check_arguments
 from serverless_patterns._blocks.bucket import BucketOptions, define_bucket, grant_objects
 from serverless_patterns._blocks.checks import check, check_duration, check_texts, check_type, seconds_text
+from serverless_patterns._blocks.encryption import with_key
 from serverless_patterns._blocks.function import MEMORY_SIZE, HandlerFunction
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.resource_schema import resource_schema
@@ -95,8 +96,9 @@ class StreamProcessing(Construct):
         handler: Your code instead of the bundled handler. It gets the same environment variables and permissions; it must
             report the first record that failed by its sequence number.
         reader: How the stream is read. Default: 60 s, batches of 100, tried until a record is 6 hours old.
-        encryption_key: A customer managed key for what is defined; the stack's region must be known. Default: keys that AWS
-            owns or manages, free.
+        encryption_key: A customer managed key for all that is defined, logs included. Default: that of the operations, or keys
+            that AWS owns or manages, free. The policy of a key of this app is
+            completed here; that of an imported one must let CloudWatch Logs use it.
         operations: Retention, backups, logs, capacity. Default: the careful ones.
 
     Raises:
@@ -123,6 +125,8 @@ class StreamProcessing(Construct):
         operations: Operations | None = None,
     ) -> None:
         check_arguments({"handler": handler, "encryption_key": encryption_key, "operations": operations})
+        operations = with_key(operations, encryption_key)
+        encryption_key = operations.encryption_key
         self._bundled, self._reader = handler is None, reader or ReaderOptions()
         check_source(source, bundled=self._bundled)
         check_filters(filters)
@@ -137,7 +141,7 @@ class StreamProcessing(Construct):
         _check_apart(view, audit)
         _check_bucket(failure_bucket)
         super().__init__(scope, construct_id)
-        self._operations = operations or Operations()
+        self._operations = operations
 
         self._source = define_source(self, source, key=encryption_key, operations=self._operations)
         self._check_against_source(excluded, key_field, audit_retention)

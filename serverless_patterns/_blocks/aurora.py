@@ -74,6 +74,8 @@ def define_cluster(
     for each in cluster.node.find_all():  # CDK keeps them for one policy only: a cluster that stays needs them in any case
         if isinstance(each, rds.CfnDBInstance | rds.CfnDBSubnetGroup):
             each.apply_removal_policy(_beside(removal))
+    if removal is RemovalPolicy.SNAPSHOT and key is not None and isinstance(key.node.default_child, kms.CfnKey):
+        key.apply_removal_policy(RemovalPolicy.RETAIN)  # without it, nobody could restore the snapshot
     return cluster
 
 

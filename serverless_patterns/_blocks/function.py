@@ -17,6 +17,7 @@ from serverless_patterns._blocks.handler import Handler, dependency_layers
 from serverless_patterns._blocks.log_group import log_group
 from serverless_patterns._blocks.network import Network, allow_network_interfaces
 from serverless_patterns._blocks.packaging import Package
+from serverless_patterns._blocks.role import ServiceRole
 from serverless_patterns.operations import Operations
 
 #: MB. CPU grows with memory; at 512 MB a Python handler that waits for AWS calls is about as cheap as at 128 MB, and starts
@@ -64,7 +65,7 @@ class HandlerFunction(lambda_.Function):
         variables = {**_logging(scope, operations), **environment}
         _check_size(variables)
         logs = log_group(scope, f"{construct_id}Logs", operations)
-        role = iam.Role(
+        role = ServiceRole(
             scope,
             f"{construct_id}Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),

@@ -6,15 +6,19 @@ from aws_cdk import RemovalPolicy
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from serverless_patterns._blocks.encryption import allow_logs_key
 from serverless_patterns.operations import Operations
 
 
 def log_group(scope: Construct, construct_id: str, operations: Operations, *, name: str | None = None) -> logs.LogGroup:
     """Define a log group; with a name only where a service writes to one of that name, whether it is defined or not."""
+    if operations.encryption_key is not None:
+        allow_logs_key(scope, operations.encryption_key)
     return logs.LogGroup(
         scope,
         construct_id,
         log_group_name=name,
+        encryption_key=operations.encryption_key,
         retention=operations.log_retention,
         removal_policy=RemovalPolicy.DESTROY,
     )

@@ -29,7 +29,9 @@ ANY = "States.ALL"
 
 #: What is known when an execution begins.
 FRESH: Mapping[str, Any] = {**FROM_CONTEXT, "payment": {}, "unresolved": [], "fault": {"error": "", "cause": ""}}
-FAULT: Mapping[str, Any] = {"fault": {"error": "{% $states.errorOutput.Error %}", "cause": "{% $states.errorOutput.Cause %}"}}
+#: A timeout may come without a cause: an expression without a value would end the execution, and nothing would be undone.
+CAUSE = '{% $exists($states.errorOutput.Cause) ? $states.errorOutput.Cause : "" %}'
+FAULT: Mapping[str, Any] = {"fault": {"error": "{% $states.errorOutput.Error %}", "cause": CAUSE}}
 #: The words of an exception, which Lambda puts into JSON.
 REASON = "{% $parse($states.errorOutput.Cause).errorMessage %}"
 DECLINED = '{% $exists($payment.reason) ? $payment.reason : "Payment processing failed" %}'

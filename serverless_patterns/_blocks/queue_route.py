@@ -11,6 +11,7 @@ from constructs import Construct
 
 from serverless_patterns._blocks.edge import CORS_RESPONSE_HEADERS, Cors
 from serverless_patterns._blocks.queue import WorkQueue
+from serverless_patterns._blocks.role import ServiceRole
 
 #: For whatever is not a success. SQS answers 400 for a body that never fits and for a key of KMS that is throttled alike: to
 #: say 400 of the second would lose it.
@@ -38,7 +39,7 @@ def queue_route(scope: Construct, *, queue: WorkQueue, id_field: str, group_by: 
         group_by: The field of the body that is the message group. Default: none, or the id in a FIFO queue.
         cors: Which web pages may read the answers.
     """
-    role = iam.Role(
+    role = ServiceRole(
         scope,
         "ApiRole",
         # Without conditions: API Gateway names neither its account nor its API when it assumes the role of an integration, and

@@ -18,6 +18,7 @@ from constructs import Construct
 from serverless_patterns._blocks.alarms import AlarmSet
 from serverless_patterns._blocks.queue import grant_queue_key
 from serverless_patterns._blocks.report_schedule import ReportSchedule
+from serverless_patterns._blocks.role import ServiceRole
 from serverless_patterns._blocks.rule import allow_events_key, let_rule_send
 
 #: Tries after the first to hand a tick over, and the seconds within which they are made: what comes later helps nobody.
@@ -111,7 +112,7 @@ def _role(  # noqa: PLR0917  what the role is between
 
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
     """
-    role = iam.Role(
+    role = ServiceRole(
         scope,
         construct_id,
         assumed_by=iam.ServicePrincipal(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aws_cdk import RemovalPolicy, Stack, Token
+from aws_cdk import RemovalPolicy, Token
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from serverless_patterns._blocks.checks import check, check_type
+from serverless_patterns._blocks.replica import encrypt_anywhere
 from serverless_patterns.operations import Operations
 
 
@@ -23,8 +24,8 @@ class TableOptions:
         time_to_live_attribute: A number attribute with the epoch second at which DynamoDB may delete an item. Default: none.
         stream: What the table's stream shows of each change. Default: no stream.
         global_secondary_indexes: For your own queries; the bundled handler reads by key only.
-        encryption_key: A customer managed key, about 1 USD a month plus requests; the stack's region must be known.
-            Default: DynamoDB's own key, free.
+        encryption_key: A customer managed key, about 1 USD a month plus requests. Default: that of the pattern, else DynamoDB's
+            own key, free.
     """
 
     time_to_live_attribute: str | None = None
@@ -69,12 +70,7 @@ def keyed_table(
 ) -> dynamodb.TableV2:
     """A table on demand, backed up and protected as the operations say. Its key: the string ``id``, or what is given."""
     key = options.encryption_key
-    check(
-        key is None or not Token.is_unresolved(Stack.of(scope).region),
-        "encryption_key needs a stack whose region is known, since CDK writes the key for each region of the table: "
-        "give the stack env=Environment(account=..., region=...)",
-    )
-    return dynamodb.TableV2(
+    table = dynamodb.TableV2(
         scope,
         construct_id,
         partition_key=dynamodb.Attribute(name=keys.partition_key, type=dynamodb.AttributeType.STRING),
@@ -92,6 +88,9 @@ def keyed_table(
         deletion_protection=operations.deletion_protection,
         removal_policy=operations.removal_policy,
     )
+    if key is not None and Token.is_unresolved(table.stack.region):
+        encrypt_anywhere(table, key, operations)
+    return table
 
 
 def transient_table(
@@ -102,12 +101,15 @@ def transient_table(
     operations: Operations,
     encryption_key: kms.IKey | None = None,
 ) -> dynamodb.TableV2:
-    """A table whose items live for hours or days: worth nothing without the stack, so it always goes with it."""
+    """A table whose items live for hours or days: worth nothing without the stack, so it always goes with it.
+
+    While the stack is there it is backed up like any other: a worker that has forgotten what it charged would charge it again.
+    """
     return keyed_table(
         scope,
         construct_id,
         options=TableOptions(time_to_live_attribute=time_to_live_attribute, encryption_key=encryption_key),
-        operations=operations.replace(removal_policy=RemovalPolicy.DESTROY, deletion_protection=False, backup_days=None),
+        operations=operations.replace(removal_policy=RemovalPolicy.DESTROY, deletion_protection=False),
     )
 
 

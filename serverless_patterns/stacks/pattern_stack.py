@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from aws_cdk import CfnOutput, Stack, Tags
+from aws_cdk import CfnOutput, Duration, Stack, Tags
+from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from serverless_patterns._blocks.alarms import Alerts
@@ -16,7 +17,7 @@ from serverless_patterns.stacks.dashboard import define_dashboard
 
 
 class PatternStack(Stack):
-    """A stack with one pattern: its tags, alarms, dashboard and outputs, and what the environment says about it.
+    """A stack with one pattern: its key, tags, alarms, dashboard and outputs, and what the environment says about it.
 
     Example::
 
@@ -57,7 +58,7 @@ class PatternStack(Stack):
             termination_protection=environment.termination_protection,
             description=f"{pattern} in {environment.name}",
         )
-        self.pattern = define(self, environment.operations)
+        self.pattern = define(self, self._operations(environment))
         check(hasattr(self.pattern, "add_alarms"), f"define must return the pattern that it defines, got {self.pattern!r}")
         self.alarms = self.pattern.add_alarms(alerts if alerts and environment.alarm_actions else Alerts())
         if environment.dashboards if dashboard is None else dashboard:
@@ -67,3 +68,19 @@ class PatternStack(Stack):
         own = {"Service": service, "Environment": environment.name, "Pattern": pattern, "ManagedBy": "cdk"}
         for name, value in {**own, **(tags or {})}.items():
             Tags.of(self).add(name, value)
+
+    def _operations(self, environment: Environment) -> Operations:
+        """Those of the environment, with a key for this stack alone."""
+        operations = environment.operations
+        if not environment.customer_key or operations.encryption_key is not None:
+            return operations
+        key = kms.Key(
+            self,
+            "EncryptionKey",
+            description=f"Encrypts the data and the logs of {self.stack_name}",
+            enable_key_rotation=True,
+            # What it has encrypted is lost with it: these are the days on which that can be taken back, the most there are.
+            pending_window=Duration.days(30),
+            removal_policy=operations.removal_policy,
+        )
+        return operations.replace(encryption_key=key)

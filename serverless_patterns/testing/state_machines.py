@@ -29,6 +29,7 @@ _TARGETS = (
     "StreamName",
     "EventBusName",
 )
+_QUEUE_URL = re.compile(r"https://sqs\.(?P<region>[^.]+)\.[^/]+/(?P<account>\d+)/(?P<name>[^/]+)")
 #: https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
 _LOGGING = (
     "CreateLogDelivery",
@@ -114,4 +115,13 @@ def _targets(template: ResolvedTemplate, arguments: Mapping[str, Any], service: 
     if service == "events" and not named:
         place = template.place
         return [f"arn:{place.partition}:events:{place.region}:{place.account}:event-bus/default"]
-    return [template.arn_of(each, service) for each in named] or ["*"]
+    return [_arn(template, each, service) for each in named] or ["*"]
+
+
+def _arn(template: ResolvedTemplate, name: str, service: str) -> str:
+    """The ARN of what a task names; of a queue that is not in the template, its URL says it."""
+    found = template.arn_of(name, service)
+    queue = _QUEUE_URL.fullmatch(found) if service == "sqs" else None
+    if queue is None:
+        return found
+    return f"arn:{template.place.partition}:sqs:{queue['region']}:{queue['account']}:{queue['name']}"

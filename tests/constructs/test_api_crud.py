@@ -333,11 +333,6 @@ def test_a_table_of_ones_own_is_reached_through_its_key(stack):
     assert any("kms:Decrypt" in statement["Action"] for statement in statements(template_of(stack)))
 
 
-def test_a_customer_managed_key_needs_a_region(stack):
-    with pytest.raises(PatternError, match="encryption_key needs a stack whose region is known"):
-        users(stack, table=TableOptions(encryption_key=kms.Key(stack, "Key")))
-
-
 def test_a_customer_managed_key_may_be_used_by_the_function():
     stack = empty_stack(region="eu-central-1")
     users(stack, table=TableOptions(encryption_key=kms.Key(stack, "Key")))

@@ -63,6 +63,9 @@ def test_values_cannot_be_changed_in_place():
     [
         (lambda: Operations(backup_days=36), "backup_days must be 1 to 35, or None for no backups, got 36"),
         (lambda: Operations(backup_days=0), "backup_days must be 1 to 35, or None for no backups, got 0"),
+        (lambda: Operations(archive_days=0), "archive_days must be 1 to 3600, or None for no archive, got 0"),
+        (lambda: Operations(archive_days=3601), "archive_days must be 1 to 3600, or None for no archive, got 3601"),
+        (lambda: Operations(archive_days=True), "archive_days must be of type int, got True"),
         (
             lambda: Operations(debug_sample_rate=1.5),
             "debug_sample_rate must be 0 to 1 (0.01 is one invocation in a hundred), got 1.5",

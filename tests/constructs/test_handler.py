@@ -16,7 +16,7 @@ from serverless_patterns._blocks import packaging
 from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import lambda_source
 from serverless_patterns._blocks.packaging import Package
-from tests.support.synthesis import FLAGS, resources, template_of
+from tests.support.synthesis import FLAGS, resources, role_policies, template_of
 
 
 @pytest.fixture
@@ -388,7 +388,7 @@ def test_functions_of_one_stack_share_one_dependency_layer(stack):
 
 def test_a_function_may_only_write_its_own_logs_and_traces(stack):
     _function(stack, Handler.bundled("api_crud"))
-    (policy,) = resources(template_of(stack), "AWS::IAM::Policy").values()
+    (policy,) = role_policies(template_of(stack)).values()
     assert [statement["Action"] for statement in policy["Properties"]["PolicyDocument"]["Statement"]] == [
         ["logs:CreateLogStream", "logs:PutLogEvents"],
         ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],

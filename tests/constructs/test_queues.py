@@ -401,7 +401,7 @@ def test_an_environment_takes_its_share_of_the_concurrency_and_never_less_than_t
 def test_the_poller_starts_only_when_the_function_may_poll(stack):
     orders(stack)
     (mapping,) = resources(template_of(stack), "AWS::Lambda::EventSourceMapping").values()
-    assert any("WorkerRoleDefaultPolicy" in name for name in mapping["DependsOn"])
+    assert any("WorkerRolePolicy" in name for name in mapping["DependsOn"])
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tests.support.circles import check_no_circle
 from tests.support.readable import properties_at, readable
 from tests.support.report_sources import READ_SECRET, SECRET_ARN, bound, secret_in, settings, vpc_in
 from tests.support.reports import OWN, report
-from tests.support.synthesis import empty_stack, resources, statements, template_of
+from tests.support.synthesis import empty_stack, resources, role_policies, statements, template_of
 
 #: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSLambdaVPCAccessExecutionRole.html
 INTERFACES = [
@@ -128,7 +128,7 @@ def test_the_permissions_of_a_function_in_a_vpc_are_there_before_it_is(stack):
     bound(postgres(stack), stack)
     template = template_of(stack)
     (function,) = resources(template, "AWS::Lambda::Function").values()
-    assert set(resources(template, "AWS::IAM::Policy")) <= set(function["DependsOn"])
+    assert set(role_policies(template)) <= set(function["DependsOn"])
     check_no_circle(template)
 
 
@@ -215,7 +215,8 @@ def endpoints_of(stack):
     ("uses", "services"),
     [
         ({}, {"s3", "dynamodb", "secretsmanager"}),
-        ({"publishes": True}, {"s3", "dynamodb", "secretsmanager", "sns"}),
+        ({"announces": "topic"}, {"s3", "dynamodb", "secretsmanager", "sns"}),
+        ({"announces": "bus"}, {"s3", "dynamodb", "secretsmanager", "events"}),
         ({"mails": True}, {"s3", "dynamodb", "secretsmanager", "email"}),
     ],
 )
@@ -225,7 +226,7 @@ def test_endpoints_are_defined_for_what_the_function_calls(stack, uses, services
 
 
 def test_no_endpoint_is_defined_unless_it_is_asked_for(stack):
-    bound(postgres(stack), stack, publishes=True, mails=True)
+    bound(postgres(stack), stack, announces="topic", mails=True)
     assert endpoints_of(stack) == {}
 
 

@@ -15,7 +15,7 @@ from serverless_patterns import (
 )
 from tests.support.circles import check_no_circle
 from tests.support.imports import CONSUME, DIRECT, DIRECT_QUEUES, QUEUE_KEY, QUEUES, READ, TABLE_KEY, WORK, imports
-from tests.support.readable import alarms, permissions, properties_at, readable
+from tests.support.readable import alarms, key_statements, permissions, properties_at, readable
 from tests.support.synthesis import empty_stack, resources, template_of
 
 # --- a customer managed key
@@ -74,8 +74,8 @@ def test_functions_that_s3_invokes_use_the_key_as_far_as_needed():
     assert permissions(stack, "Imports/FailureNotifierRole")["Key"] == TABLE_KEY
 
 
-def test_rules_of_this_account_and_region_may_use_the_key_and_no_other_service():
-    owner, service = properties_at(keyed(), "Key")["KeyPolicy"]["Statement"]
+def test_rules_of_this_account_and_region_may_use_the_key_and_of_other_services_logs_only():
+    owner, service = key_statements(keyed(), "Key")
     assert (owner["Action"], owner["Principal"]) == ("kms:*", {"AWS": "arn:aws:iam::AWS::AccountId:root"})
     assert service == {
         "Action": QUEUE_KEY,
@@ -86,14 +86,9 @@ def test_rules_of_this_account_and_region_may_use_the_key_and_no_other_service()
     }
 
 
-def test_without_a_rule_no_service_may_use_the_key():
-    (owner,) = properties_at(keyed(trigger="direct"), "Key")["KeyPolicy"]["Statement"]
+def test_without_a_rule_no_service_but_that_of_logs_may_use_the_key():
+    (owner,) = key_statements(keyed(trigger="direct"), "Key")
     assert owner["Action"] == "kms:*"
-
-
-def test_a_key_needs_a_stack_whose_region_is_known(stack):
-    with pytest.raises(PatternError, match="encryption_key needs a stack whose region is known"):
-        imports(stack, encryption_key=kms.Key(stack, "Key"))
 
 
 # --- outputs and several instances

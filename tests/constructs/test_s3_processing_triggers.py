@@ -276,7 +276,7 @@ def test_each_end_of_an_invocation_is_kept_in_a_queue_with_what_it_said(stack):
         "MaximumRetryAttempts": 2,
         "Qualifier": "$LATEST",
     }
-    assert any("DefaultPolicy" in name for name in resource_at(stack, "Imports/Invocation")["DependsOn"])
+    assert any("FunctionRolePolicy" in name for name in resource_at(stack, "Imports/Invocation")["DependsOn"])
     assert "DeadLetterConfig" not in properties_at(stack, "Imports/Function")
 
 

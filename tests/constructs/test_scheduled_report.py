@@ -13,7 +13,6 @@ from aws_cdk import aws_sqs as sqs
 from serverless_patterns import (
     Alerts,
     Operations,
-    PatternError,
     ReportDatabase,
     ReportMail,
     ReportSchedule,
@@ -21,7 +20,7 @@ from serverless_patterns import (
 )
 from tests.support.circles import check_no_circle
 from tests.support.imports import REFUSE_HTTP, allowed_in, resource_at
-from tests.support.readable import permissions, properties_at, readable
+from tests.support.readable import key_statements, permissions, properties_at, readable
 from tests.support.report_sources import secret_in, vpc_in
 from tests.support.reports import (
     AURORA,
@@ -36,7 +35,7 @@ from tests.support.reports import (
     own_table,
     report,
 )
-from tests.support.synthesis import empty_stack, resources, template_of
+from tests.support.synthesis import empty_stack, resources, role_policies, template_of
 
 # --- the function
 
@@ -98,7 +97,7 @@ def test_lambda_may_send_to_the_queues_before_it_is_told_to(stack):
     report(stack)
     policies = {
         name
-        for name, each in resources(template_of(stack), "AWS::IAM::Policy").items()
+        for name, each in role_policies(template_of(stack)).items()
         if readable(stack, each["Properties"]["Roles"]) == ["Report/FunctionRole"]
     }
     assert policies
@@ -191,14 +190,14 @@ def test_a_table_with_a_key_of_its_own_is_reached_through_that_one():
     assert function_permissions(stack)["Other"] == TABLE_KEY
 
 
-def test_no_service_may_use_the_key_by_its_policy():
-    (owner,) = properties_at(keyed(), "Key")["KeyPolicy"]["Statement"]
+def test_no_service_but_that_of_logs_may_use_the_key_by_its_policy():
+    (owner,) = key_statements(keyed(), "Key")
     assert (owner["Action"], owner["Principal"]) == ("kms:*", {"AWS": "arn:aws:iam::AWS::AccountId:root"})
 
 
 def test_a_rule_of_this_account_and_region_may_use_the_key():
     stack = keyed(schedule=ReportSchedule(engine="rule"))
-    _, service = properties_at(stack, "Key")["KeyPolicy"]["Statement"]
+    _, service = key_statements(stack, "Key")
     assert service == {
         "Action": QUEUE_KEY,
         "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:events:eu-central-1:AWS::AccountId:rule/*"}},
@@ -207,11 +206,6 @@ def test_a_rule_of_this_account_and_region_may_use_the_key():
         "Resource": "*",
     }
     check_no_circle(template_of(stack))
-
-
-def test_a_key_needs_a_stack_whose_region_is_known(stack):
-    with pytest.raises(PatternError, match="encryption_key needs a stack whose region is known"):
-        report(stack, encryption_key=kms.Key(stack, "Key"))
 
 
 # --- outputs, and who may do what
@@ -346,7 +340,7 @@ def test_nothing_of_a_function_is_said_twice(stack):
     report(stack)
     (policy,) = [
         each["Properties"]
-        for each in resources(template_of(stack), "AWS::IAM::Policy").values()
+        for each in role_policies(template_of(stack)).values()
         if readable(stack, each["Properties"]["Roles"]) == ["Report/FunctionRole"]
     ]
     found = [json.dumps(statement, sort_keys=True) for statement in policy["PolicyDocument"]["Statement"]]

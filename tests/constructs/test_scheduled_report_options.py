@@ -22,6 +22,7 @@ from serverless_patterns import (
     TableOptions,
 )
 from serverless_patterns._blocks.handler import lambda_source
+from shared.announcer import AnnouncerSettings
 from tests.support.readable import properties_at, readable
 from tests.support.report_sources import SECRET_ARN, secret_in, vpc_in
 from tests.support.reports import (
@@ -53,7 +54,8 @@ def test_what_is_not_said_the_handler_knows_by_default(stack):
     assert (found.bucket_name, found.runs_table_name) == ("Report/Bucket", "Report/Runs")
     assert (found.most_rows, found.html_rows, found.chart) == (1_000_000, 1000, None)
     said = found.announcement
-    assert (said.topic_arn, said.mail_from, said.mail_to, said.link_seconds) == ("Report/Topic", "", (), 3600)
+    assert (said.announcer, said.mail_from, said.mail_to) == (AnnouncerSettings(topic_arn="Report/Topic"), "", ())
+    assert said.link_seconds == 3600
     database = found.database
     assert (found.source, database.cluster_arn, database.name) == ("data_api", next(iter(AURORA)), "reports")
     assert (database.secret_arn, database.key_columns) == ("Report/Database", ("country", "id"))

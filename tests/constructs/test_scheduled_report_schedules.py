@@ -85,7 +85,7 @@ def test_the_role_has_its_permissions_before_the_schedule_is_made(scheduled):
     stack = scheduled()
     waits = set(resource_at(stack, "Report/Schedule")["DependsOn"])
     role = stack.node.find_child("Report").node.find_child("ScheduleRole")
-    assert {stack.get_logical_id(each.node.default_child) for each in (role, role.node.find_child("DefaultPolicy"))} <= waits
+    assert {stack.get_logical_id(each.node.default_child) for each in (role, role.node.find_child("Policy"))} <= waits
     check_no_circle(template_of(stack))
 
 

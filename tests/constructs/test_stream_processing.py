@@ -18,7 +18,7 @@ from serverless_patterns.testing.template import ResolvedTemplate
 from stream_processing.models import Settings
 from tests.support.circles import check_no_circle
 from tests.support.readable import alarms, permissions, properties_at
-from tests.support.synthesis import empty_stack, resources, template_of
+from tests.support.synthesis import empty_stack, resources, role_policies, template_of
 
 OWN = Handler(lambda_.Code.from_inline("def handler(event, context): ..."), "index.handler")
 IMAGES = dynamodb.StreamViewType
@@ -202,7 +202,7 @@ def test_the_reader_is_made_after_its_permissions(stack, options):
     changes(stack, **options)
     template = template_of(stack)
     (mapping,) = resources(template, "AWS::Lambda::EventSourceMapping").values()
-    assert resources(template, "AWS::IAM::Policy").keys() <= {*mapping["DependsOn"]}
+    assert role_policies(template).keys() <= {*mapping["DependsOn"]}
     check_no_circle(template)
 
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 #: By the names that boto3's settings have for them: ``AWS_ENDPOINT_URL_S3``.
-SERVICES = {"rds-data": "RDS_DATA", "s3": "S3", "sns": "SNS", "ses": "SESV2"}
+SERVICES = {"dynamodb": "DYNAMODB", "rds-data": "RDS_DATA", "s3": "S3", "sns": "SNS", "ses": "SESV2"}
 #: Seconds that a call is kept back at most: a test that fails must not keep anything waiting.
 LONGEST = 30
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
@@ -18,11 +18,12 @@ _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
 
 @dataclass(frozen=True)
 class Call:
-    """A call of the function: the name of the service as in its signature, the method and the path."""
+    """A call of the function: the name of the service as in its signature, the method, the path and what is sent."""
 
     service: str
     method: str
     path: str
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Refusal:
 def refusal_in_json(error, message="no"):
     """How ``rds-data`` refuses."""
     return Refusal(400, json.dumps({"message": message}).encode(), error)
+
+
+def refusal_of_dynamodb(error, message="no"):
+    """How DynamoDB refuses."""
+    return Refusal(400, json.dumps({"__type": f"com.amazon.coral.service#{error}", "message": message}).encode(), error)
 
 
 def refusal_in_xml(code):
@@ -123,7 +129,7 @@ def _handler(between):
         def do_POST(self):
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             scope = _SCOPE.search(self.headers.get("Authorization", ""))
-            call = Call(scope[1] if scope else "", self.command, urlsplit(self.path).path)
+            call = Call(scope[1] if scope else "", self.command, urlsplit(self.path).path, body)
             headers = {name: value for name, value in self.headers.items() if name.lower() not in _OWN}
             status, answered, content = between.answer(call, self.path, headers, body)
             self.send_response(status)

@@ -55,4 +55,4 @@ def kept_in_prod(name: str) -> set[str]:
     frozen = contract()
     assert name in frozen, f"run `make snapshots`: it adds those of {name} to the contract"
     found = frozen[name]["Resources"]
-    return {key for key, each in found.items() if is_stateful(each) and each["DeletionPolicy"] == "Retain"}
+    return {key for key, each in found.items() if is_stateful(each) and each["DeletionPolicy"].startswith("Retain")}

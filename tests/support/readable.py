@@ -5,7 +5,7 @@ from typing import Any
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from tests.support.synthesis import resources, template_of
+from tests.support.synthesis import role_policies, template_of
 
 
 def readable(stack: cdk.Stack, node: Any) -> Any:
@@ -18,12 +18,12 @@ def readable(stack: cdk.Stack, node: Any) -> Any:
 
     def read(part: Any) -> Any:
         match part:
-            case {"Ref": name, **others} if not others:
+            case {"Ref": name, **others} | {"Fn::GetAtt": [name, _], **others} if not others:
                 return paths.get(name, name)
-            case {"Fn::GetAtt": [name, _], **others} if not others:
-                return paths[name]
             case {"Fn::Join": [separator, parts], **others} if not others:
                 return separator.join(map(read, parts))
+            case {"Fn::Select": [_, {"Fn::Split": [_, whole]}], **others} if not others:
+                return read(whole)
             case dict():
                 return {key: read(value) for key, value in part.items()}
             case list():
@@ -43,10 +43,18 @@ def properties_at(stack: cdk.Stack, path: str) -> dict[str, Any]:
     return readable(stack, resource.get("Properties", {}))
 
 
+def key_statements(stack: cdk.Stack, path: str) -> list[dict[str, Any]]:
+    """What the policy of the key at this path says, without what it says of CloudWatch Logs, as that of each pattern does."""
+    found: list[dict[str, Any]] = properties_at(stack, path)["KeyPolicy"]["Statement"]
+    others = [each for each in found if not each["Principal"].get("Service", "").startswith("logs.")]
+    assert len(others) == len(found) - 1
+    return others
+
+
 def permissions(stack: cdk.Stack, role: str) -> dict[str, list[str]]:
     """What the role at this path may do: path or ARN of a resource -> actions. All of it is allowed without a condition."""
     found: dict[str, list[str]] = {}
-    for policy in resources(template_of(stack), "AWS::IAM::Policy").values():
+    for policy in role_policies(template_of(stack)).values():
         properties = readable(stack, policy["Properties"])
         if properties["Roles"] != [role]:
             continue

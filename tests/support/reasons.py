@@ -2,16 +2,21 @@
 
 #: Rule of a pack of cdk-nag (without the name of the pack), of cfn-lint or cfripper -> why what it finds stays.
 REASONS = {
-    "CloudWatchLogGroupEncrypted": "log groups are encrypted by CloudWatch Logs; they hold no bodies, headers or tokens",
+    "CloudWatchLogGroupEncrypted": "without a key of yours CloudWatch Logs encrypts log groups with its own; they hold no "
+    "bodies, headers or tokens",
     "IAM5[Resource::*]": "X-Ray has no resources to name: xray:PutTraceSegments and PutTelemetryRecords only; of functions in "
-    "a VPC, the network interfaces of Lambda too, which their own code is denied",
+    "a VPC, the network interfaces of Lambda too, which their own code is denied; of state machines, the delivery of logs",
     "IAM5[Resource::<ImportsBucketB463A28B.Arn>/incoming/*]": "objects have no names before they are uploaded: those below "
     "the prefix of the pattern, to be read",
     "IAM5[Resource::<ImportsOutputBucket26721170.Arn>/results/*]": "a result is named after its object: those of this folder, "
     "to be written and not read",
     "IAM5[Resource::<ImportsOutputBucket26721170.Arn>/thumbnails/*]": "the same",
+    "IAM5[Resource::<CustomersFailureBucket5EACF674.Arn>/aws/lambda/*]": "Lambda names the object of what it gives up: those "
+    "of this folder, to be written and not read",
+    "IAM5[Resource::<CustomersFailureBucket5EACF674.Arn>/records/*]": "a record that nobody can take is named after its id: "
+    "those of this folder, to be written and not read",
+    "KDS3": "the stream has the customer managed key that it was given, which is more than the one that AWS manages",
     "IAM5[Resource::<DailySalesBucket948F3C60.Arn>/reports/*]": "a report has no name before its day: those of this folder",
-    "IAMNoInlinePolicy": "a policy belongs to one role of one function: sharing it would widen it",
     "LambdaConcurrency": "reserved concurrency throttles, and burns tries of messages: an API's throttle and the most batches "
     "that the poller of a queue starts at once are the limits",
     "LambdaDLQ": "a function behind an API answers with its failure; a queue keeps what its worker could not do; an event of "
@@ -42,14 +47,15 @@ REASONS = {
     "SecretsManagerUsingKMSKey": "Secrets Manager encrypts with a key of AWS's; encryption_key= takes a customer managed one",
     "SNSEncryptedKMS": "SNS encrypts its disks; encryption_key= adds a customer managed key; with the AWS managed one "
     "services could not publish, and would not say so",
-    "SQS3": "these are dead-letter queues of a subscription, a rule, a schedule or a function: the scanner knows those of "
-    "queues only",
+    "SQS3": "these are dead-letter queues of a subscription, a bus, a rule, a schedule or a function: the scanner knows those "
+    "of queues only",
     "SQSRedrivePolicy": "dead-letter queues have no dead-letter queue",
-    "DDB3": "what is kept is backed up in staging and prod; what expires by itself is not, nor what is in local and dev",
+    "DDB3": "what is in local and dev can be made again: it is not backed up",
     "DynamoDBPITREnabled": "the same",
     "DynamoDBInBackupPlan": "point-in-time recovery is the backup; AWS Backup is a plan of the account's, with a price",
     "RDSInBackupPlan": "the same: Aurora's own continuous backup is always on",
     "W3005": "CDK writes DependsOn on the role beside the role's ARN: redundant, and not ours to change",
+    "WildcardResourceRule": "the delivery of logs has no resource to name, as AWS says: of state machines, and nothing else",
     "GenericResourceWildcardPolicyRule": "`kms:*` for the account is AWS's own statement of a key policy, without which "
     "nobody could manage the key; services need `kms:GenerateDataKey*`",
 }

@@ -50,7 +50,12 @@ def resources(template: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any
     return {name: resource for name, resource in template["Resources"].items() if resource["Type"] == kind}
 
 
+def role_policies(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Logical id -> policy of a role: the managed ones of this library, and those of CDK's own roles and of users."""
+    return resources(template, "AWS::IAM::ManagedPolicy") | resources(template, "AWS::IAM::Policy")
+
+
 def statements(template: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The statements of all identity policies."""
-    for policy in resources(template, "AWS::IAM::Policy").values():
+    for policy in role_policies(template).values():
         yield from policy["Properties"]["PolicyDocument"]["Statement"]

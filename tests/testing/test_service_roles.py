@@ -193,6 +193,15 @@ def test_the_states_in_branches_and_maps_count():
     assert [need.resource for need in found.missing] == [FUNCTION, f"{FUNCTION}2"]
 
 
+def test_a_queue_of_somebody_else_is_known_by_its_url():
+    url = "https://sqs.eu-west-1.amazonaws.com/444455556666/theirs"
+    machine = task("arn:aws:states:::sqs:sendMessage", QueueUrl=url)
+    found = report(template_of(Role=role("states"), Machine=machine), "Role")
+    assert [(need.action, need.resource) for need in found.missing] == [
+        ("sqs:SendMessage", "arn:aws:sqs:eu-west-1:444455556666:theirs")
+    ]
+
+
 def test_waiting_for_another_state_machine_needs_its_executions_and_the_rule_of_step_functions():
     machine = task("arn:aws:states:::states:startExecution.sync:2", StateMachineArn=MACHINE)
     found = report(template_of(Role=role("states"), Machine=machine), "Role")

@@ -1,0 +1,154 @@
+"""A deployed bus as its tests see it: events go in, and what the routes make of them is looked for until it is there."""
+
+import json
+import time
+import uuid
+from collections import Counter
+
+from serverless_patterns.local.processes import wait_until
+from serverless_patterns.local.queues import Queue
+from tests.support.fanout import PATIENCE
+
+#: The most entries of one call.
+BATCH = 10
+
+
+def event(kind="orders.paid", *, version=1, source="tests", **data):
+    """An event of this type with an id of its own, as an entry of PutEvents whose detail is still a dict."""
+    event_id = str(uuid.uuid4())
+    metadata = {
+        "id": event_id,
+        "version": version,
+        "time": "2001-02-03T04:05:06Z",
+        "correlation_id": f"story of {event_id}",
+        "causation_id": "message",
+    }
+    return {"Source": source, "DetailType": kind, "Detail": {"metadata": metadata, "data": data}}
+
+
+def id_of(entry):
+    return entry["Detail"]["metadata"]["id"]
+
+
+def ids_of(entries):
+    return {id_of(each) for each in entries}
+
+
+class Routing:
+    """A bus of a stack with its routes.
+
+    Args:
+        account: Where it is.
+        stack: The stack.
+        prefix: Of the names of its outputs.
+    """
+
+    def __init__(self, account, stack, prefix=""):
+        self.account = account
+        self.stack = stack
+        self._prefix = prefix
+        self._client = account.client("events")
+
+    def output(self, name):
+        """An output of the stack."""
+        return self.stack.outputs[f"{self._prefix}{name}"]
+
+    def put(self, *entries):
+        """Put events on the bus; a detail that is a text goes as it is."""
+        texts = [
+            each if isinstance(each["Detail"], str) else {**each, "Detail": json.dumps(each["Detail"])} for each in entries
+        ]
+        on_bus = [{**each, "EventBusName": self.output("BusName")} for each in texts]
+        for start in range(0, len(on_bus), BATCH):
+            assert self._client.put_events(Entries=on_bus[start : start + BATCH])["FailedEntryCount"] == 0
+
+    def archived(self):
+        """How many events the archive has."""
+        return self._client.describe_archive(ArchiveName=self.output("ArchiveName"))["EventCount"]
+
+    def replay(self, name, *, since, routes=()):
+        """Replay what the bus took since then, to these routes or all, and wait until all is on its way."""
+        archive = self._client.describe_archive(ArchiveName=self.output("ArchiveName"))["ArchiveArn"]
+        destination = {"Arn": self.output("BusArn")} | ({"FilterArns": [self.rule(each) for each in routes]} if routes else {})
+        self._client.start_replay(
+            ReplayName=name,
+            EventSourceArn=archive,
+            EventStartTime=int(since),
+            EventEndTime=time.time(),
+            Destination=destination,
+        )
+        state = eventually(lambda: self._client.describe_replay(ReplayName=name)["State"], "COMPLETED")
+        assert state == "COMPLETED"
+
+    def rule(self, route):
+        """The ARN of the rule of a route: the one that sends to its queue."""
+        arn = self.queue_arn(route)
+        bus = self.output("BusName")
+        (name,) = self._client.list_rule_names_by_target(TargetArn=arn, EventBusName=bus)["RuleNames"]
+        return self._client.describe_rule(Name=name, EventBusName=bus)["Arn"]
+
+    def queue_arn(self, route):
+        """The ARN of the queue of a route."""
+        client = self.account.client("sqs")
+        names = ["QueueArn"]
+        return client.get_queue_attributes(QueueUrl=self.output(f"{route}QueueUrl"), AttributeNames=names)["Attributes"][
+            names[0]
+        ]
+
+    def queue(self, route):
+        """The queue of a route."""
+        return Queue(self.account, self.output(f"{route}QueueUrl"))
+
+    def dead_letters(self, route):
+        """Where those events are that it could not work."""
+        return Queue(self.account, self.output(f"{route}DeadLetterQueueUrl"))
+
+    def undelivered(self, route):
+        """Where those events are that could not be delivered to it."""
+        return Queue(self.account, self.output(f"{route}DeliveryDeadLetterQueueUrl"))
+
+    def set_visibility(self, route, seconds):
+        """How long an event that was received stays hidden: the construct chooses minutes, tests have no time."""
+        url = self.output(f"{route}QueueUrl")
+        self.account.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
+
+    def rows(self, route, entries):
+        """The rows that a route has of these events, by id."""
+        wanted = ids_of(entries)
+        return {row["id"]: row for row in self._table(f"{route}TableName") if row["id"] in wanted}
+
+    def kept(self, route, entries):
+        """Of which of these events a route has a row."""
+        return set(self.rows(route, entries))
+
+    def _table(self, name):
+        table, start = self.account.table(self.output(name)), {}
+        while True:
+            page = table.scan(ConsistentRead=True, **start)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def eventually(look, wanted, seconds=PATIENCE):
+    """What ``look`` sees, when it is what is wanted, or when it has not been for too long."""
+    seen = []
+    wait_until(lambda: seen.append(look()) or seen[-1] == wanted, seconds=seconds, interval=0.1)
+    return seen[-1]
+
+
+def taken(queue, number, wanted=lambda _: True):
+    """So many letters of a queue, as soon as they are there."""
+    letters = []
+    wait_until(lambda: letters.extend(queue.take(wanted)) or len(letters) >= number, seconds=PATIENCE, interval=0.1)
+    return letters
+
+
+def letter_id(letter):
+    """The id of the event in a letter."""
+    return json.loads(letter.body)["detail"]["metadata"]["id"]
+
+
+def each_once(entries, times=1):
+    return Counter({id_of(each): times for each in entries})
