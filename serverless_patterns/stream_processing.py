@@ -28,6 +28,7 @@ from serverless_patterns._blocks.resource_schema import resource_schema
 from serverless_patterns._blocks.stream import check_record_age, retention_of
 from serverless_patterns._blocks.stream_reader import ReaderOptions, check_filters, read_stream
 from serverless_patterns._blocks.stream_source import (
+    TABLE_WRITES,
     KinesisOptions,
     KinesisSource,
     check_source,
@@ -226,6 +227,8 @@ class StreamProcessing(Construct):
         alarms, age = AlarmSet(self, alerts), self._reader.record_age
         if isinstance(self._source, KinesisSource):
             alarms.add_stream("Stream", self._source.resource, given_up_after=age)
+        elif self._source.owned:
+            alarms.add_table("Source", self._source.resource, TABLE_WRITES)
         alarms.add_stream_reader("Records", self._function, self._mapping, given_up_after=age)
         alarms.add_worker("Function", self._function, timeout=self._reader.timeout_or_default)
         if self._bundled:

@@ -26,6 +26,8 @@ DYNAMODB, KINESIS = "dynamodb", "kinesis"
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/iam-policy-example-lamda-process-dynamodb-streams.html
 #: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
 TABLE_POLL = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
+#: What changes items.
+TABLE_WRITES = ("DeleteItem", "PutItem", "UpdateItem")
 #: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html
 KINESIS_POLL = (
     "kinesis:DescribeStream",
@@ -100,7 +102,7 @@ class TableSource:
 
     def grant_write(self, grantee: iam.IGrantable) -> None:
         """Let a principal write items."""
-        grant(grantee, self.resource, "DeleteItem", "PutItem", "UpdateItem")
+        grant(grantee, self.resource, *TABLE_WRITES)
         grant_key_use(self.resource.encryption_key, grantee)
 
 

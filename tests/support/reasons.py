@@ -19,8 +19,8 @@ REASONS = {
     "IAM5[Resource::<DailySalesBucket948F3C60.Arn>/reports/*]": "a report has no name before its day: those of this folder",
     "LambdaConcurrency": "reserved concurrency throttles, and burns tries of messages: an API's throttle and the most batches "
     "that the poller of a queue starts at once are the limits",
-    "LambdaDLQ": "a function behind an API answers with its failure; a queue keeps what its worker could not do; an event of "
-    "SNS or S3 goes to a destination on failure, which keeps the reason too",
+    "LambdaDLQ": "a function behind an API, or a step of a workflow, answers with its failure; a queue keeps what its worker "
+    "could not do; an event of SNS or S3 goes to a destination on failure, which keeps the reason too",
     "LambdaEventSourceMappingDestination": "destinations are for streams: a queue has its dead-letter queue",
     "LambdaInsideVPC": "functions reach public endpoints only: a VPC would add a NAT gateway and protect nothing",
     "VPC7": "nothing leads in or out of the VPC: a database and nothing else, which is asked through the Data API",
@@ -47,8 +47,8 @@ REASONS = {
     "SecretsManagerUsingKMSKey": "Secrets Manager encrypts with a key of AWS's; encryption_key= takes a customer managed one",
     "SNSEncryptedKMS": "SNS encrypts its disks; encryption_key= adds a customer managed key; with the AWS managed one "
     "services could not publish, and would not say so",
-    "SQS3": "these are dead-letter queues of a subscription, a bus, a rule, a schedule or a function: the scanner knows those "
-    "of queues only",
+    "SQS3": "these are dead-letter queues of a subscription, a bus, a rule, a schedule or a function, and what a workflow "
+    "leaves to people: the scanner knows those of queues only",
     "SQSRedrivePolicy": "dead-letter queues have no dead-letter queue",
     "DDB3": "what is in local and dev can be made again: it is not backed up",
     "DynamoDBPITREnabled": "the same",

@@ -20,15 +20,19 @@ from . import configuration_only
 from .faults import FaultNotFoundError
 
 # In this order: the access log comes after what may answer a request, so that it sees every answer; a delivery that a
-# subscription's dead-letter queue takes over comes after the deliveries themselves.
+# subscription's dead-letter queue takes over comes after the deliveries themselves; what a replay leaves out is not delivered.
 CORRECTIONS = (
     "alarm_evaluation",
     "api_errors",
+    "archives",
     "async_destinations",
     "batch_item_failures",
     "configuration_only",
     "data_api",
     "embedded_metrics",
+    "execution_metrics",
+    "execution_timeouts",
+    "event_filters",
     "events_to_lambda",
     "function_metrics",
     "handler_errors",
@@ -40,6 +44,7 @@ CORRECTIONS = (
     "message_delays",
     "metric_math_alarms",
     "object_versions",
+    "published_attributes",
     "queue_locking",
     "queue_metrics",
     "rds_databases",
@@ -47,11 +52,17 @@ CORRECTIONS = (
     "rest_method_throttling",
     "rest_request_validators",
     "rest_template_context",
+    "rule_references",
     "rule_targets",
+    "replays",
     "schedules",
     "sns_to_lambda",
+    "stream_mappings",
+    "stream_metrics",
     "subscription_redrive",
     "table_settings",
+    "time_to_live",
+    "throttled_tasks",
     "topic_settings",
     "vpc_attributes",
 )
