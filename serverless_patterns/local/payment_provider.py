@@ -1,6 +1,7 @@
 """A payment provider on loopback: a real HTTP server that behaves and misbehaves as told, and remembers what it charged.
 
-Whoever drives ``SqsPipeline`` puts its address into the stack's secret and sees afterwards what was charged, and how often.
+Whoever drives ``SqsPipeline`` or ``OrderWorkflow`` puts its address into the stack's secret, and sees afterwards what was
+charged and paid back, and how often. Charges are posted to its address, refunds to ``/refunds`` below it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import socket
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -21,9 +23,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from serverless_patterns.local.account import Account
+from serverless_patterns.local.payment_ledger import Answer, Charge, Ledger, Refund
 
 LOOPBACK = "127.0.0.1"
-PATH, ELSEWHERE = "/charges", "/elsewhere"
+PATH, REFUNDS, ELSEWHERE = "/charges", "/refunds", "/elsewhere"
 #: The longest that an answer is held back, in seconds: longer than any client waits.
 HANG = 60.0
 #: Between two bytes of an answer that drips, in seconds.
@@ -36,19 +39,19 @@ class Behaviour(StrEnum):
     """What becomes of a request."""
 
     APPROVE = "approve"
-    #: 200, with the reason ``card refused``; nothing is charged.
+    #: 200, with the reason ``card refused``, or ``refund refused``; no money is moved.
     DECLINE = "decline"
-    #: 402, with the reason ``card expired``; nothing is charged.
+    #: 402, with the reason ``card expired``; the same.
     REFUSE = "refuse"
     #: 429 with ``Retry-After``.
     THROTTLE = "throttle"
-    #: 500 before anything is charged.
+    #: 500 before any money is moved.
     FAIL = "fail"
-    #: Charged, and then the connection ends without an answer: whoever tries again must not be charged again.
+    #: Charged or paid back, and then the connection ends without an answer: whoever tries again must get that answer.
     LOSE_ANSWER = "lose answer"
     #: No answer at all.
     HANG = "hang"
-    #: Charged; the answer comes byte by byte.
+    #: Charged or paid back; the answer comes byte by byte.
     DRIP = "drip"
     #: 200 with a page for people.
     HTML = "html"
@@ -64,26 +67,6 @@ class Behaviour(StrEnum):
 
 #: What ``fail_share`` chooses from: before the charge, and after it.
 FAILURES = (Behaviour.FAIL, Behaviour.LOSE_ANSWER)
-CHARGING = (Behaviour.APPROVE, Behaviour.LOSE_ANSWER, Behaviour.DRIP)
-
-
-@dataclass(frozen=True)
-class Charge:
-    """Money that was taken.
-
-    Args:
-        id: The provider's id of it.
-        key: The idempotency key that it was asked for with.
-        reference: What it was taken for.
-        amount: How much, as it was written.
-        currency: Of which.
-    """
-
-    id: str
-    key: str
-    reference: str
-    amount: str
-    currency: str
 
 
 @dataclass(frozen=True)
@@ -103,12 +86,6 @@ class Received:
     reference: str
     status: int
     behaviour: Behaviour | None = None
-
-
-@dataclass(frozen=True)
-class _Answer:
-    status: int
-    body: Mapping[str, str]
 
 
 class PaymentProvider:
@@ -139,13 +116,10 @@ class PaymentProvider:
         self.retry_after = retry_after
         #: What a client must show as ``Authorization: Bearer``. Another one may be set: the old one is then refused.
         self.api_key = secrets.token_urlsafe(24)
-        #: What was charged, by idempotency key.
-        self.charges: dict[str, Charge] = {}
-        #: How many requests had the key of an earlier one and got its answer.
-        self.replays = 0
+        #: The money that was moved.
+        self.ledger = Ledger()
         #: All requests, in the order in which they were answered.
         self.requests: list[Received] = []
-        self._answers: dict[str, tuple[bytes, _Answer]] = {}
         self._random = random.Random(seed)  # noqa: S311  which requests fail is no secret
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -158,6 +132,21 @@ class PaymentProvider:
             msg = "the payment provider runs only inside of its `with` block"
             raise RuntimeError(msg)
         return f"http://{LOOPBACK}:{self._server.server_port}{PATH}"
+
+    @property
+    def charges(self) -> dict[str, Charge]:
+        """What was charged, by idempotency key."""
+        return self.ledger.charges
+
+    @property
+    def refunds(self) -> dict[str, Refund]:
+        """What was paid back, by idempotency key."""
+        return self.ledger.refunds
+
+    @property
+    def replays(self) -> int:
+        """How many requests had the key of an earlier one and got its answer."""
+        return self.ledger.replays
 
     @property
     def double_charges(self) -> dict[str, int]:
@@ -174,6 +163,17 @@ class PaymentProvider:
         """
         value = json.dumps({"url": self.url, "api_key": self.api_key})
         account.client("secretsmanager").put_secret_value(SecretId=secret_arn, SecretString=value)
+
+    @contextmanager
+    def named_in(self, account: Account, secret_arn: str) -> Iterator[None]:
+        """Put the address and the key into a secret, and what was there before back at the end."""
+        client = account.client("secretsmanager")
+        before = client.get_secret_value(SecretId=secret_arn)["SecretString"]
+        self.put_secret(account, secret_arn)
+        try:
+            yield
+        finally:
+            client.put_secret_value(SecretId=secret_arn, SecretString=before)
 
     def __enter__(self) -> Self:
         self._stopped.clear()
@@ -203,31 +203,6 @@ class PaymentProvider:
             if self._random.random() < self.fail_share:
                 return self._random.choice(FAILURES)
         return self.behaviour_for(reference)
-
-    def replayed(self, key: str, body: bytes) -> _Answer | None:
-        """The answer that a key has got, if it has got one: a key stands for one request."""
-        with self._lock:
-            if key not in self._answers:
-                return None
-            first, answer = self._answers[key]
-            if first != body:
-                return _Answer(HTTPStatus.UNPROCESSABLE_ENTITY, {"error": "the idempotency key was used for another request"})
-            self.replays += 1
-            return answer
-
-    def settle(self, key: str, body: bytes, behaviour: Behaviour) -> _Answer:
-        """Charge or decline, once for each key."""
-        fields = json.loads(body)
-        with self._lock:
-            if key in self._answers:
-                self.replays += 1
-            elif behaviour in CHARGING:
-                charge = Charge(f"ch_{len(self.charges) + 1}", key, fields["reference"], fields["amount"], fields["currency"])
-                self.charges[key] = charge
-                self._answers[key] = body, _Answer(HTTPStatus.OK, {"status": "approved", "id": charge.id})
-            else:
-                self._answers[key] = body, _Answer(HTTPStatus.OK, {"status": "declined", "reason": "card refused"})
-            return self._answers[key][1]
 
 
 def first(number: int, behaviour: Behaviour, *, then: Behaviour = Behaviour.APPROVE) -> Callable[[str], Behaviour]:
@@ -273,28 +248,32 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        """Answer a request for a charge."""
+        """Answer a request for a charge or a refund."""
         provider = self.server.provider
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         key = self.headers.get("Idempotency-Key") or ""
-        fields = _fields(body)
+        fields = _fields(body, ("charge_key",) if self._is_refund else ())
         reference = fields["reference"] if fields else ""
         if provider.down:
             self._note(key, reference, 0)
             self.close_connection = True
-        elif refusal := self._refusal(key, fields) or provider.replayed(key, body):
+        elif refusal := self._refusal(key, fields) or provider.ledger.replayed(key, body):
             self._note(key, reference, refusal.status)
             self._send(refusal.status, json.dumps(refusal.body).encode())
         else:
             self._behave(key, body, reference, provider.behave(reference))
 
-    def _refusal(self, key: str, fields: Mapping[str, str] | None) -> _Answer | None:
+    @property
+    def _is_refund(self) -> bool:
+        return self.path == PATH + REFUNDS
+
+    def _refusal(self, key: str, fields: Mapping[str, str] | None) -> Answer | None:
         if self.headers.get("Authorization") != f"Bearer {self.server.provider.api_key}":
-            return _Answer(HTTPStatus.UNAUTHORIZED, {"error": "unknown key"})
+            return Answer(HTTPStatus.UNAUTHORIZED, {"error": "unknown key"})
         if not key:
-            return _Answer(HTTPStatus.BAD_REQUEST, {"error": "an Idempotency-Key is needed"})
+            return Answer(HTTPStatus.BAD_REQUEST, {"error": "an Idempotency-Key is needed"})
         if fields is None:
-            return _Answer(HTTPStatus.BAD_REQUEST, {"error": "reference, amount (a decimal in quotes) and currency are needed"})
+            return Answer(HTTPStatus.BAD_REQUEST, {"error": _NEEDED})
         return None
 
     def _behave(self, key: str, body: bytes, reference: str, behaviour: Behaviour) -> None:
@@ -303,7 +282,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._note(key, reference, status, behaviour)
         match behaviour:
             case Behaviour.APPROVE | Behaviour.DECLINE | Behaviour.DRIP | Behaviour.LOSE_ANSWER:
-                self._settle(provider.settle(key, body, behaviour), behaviour)
+                willing = behaviour is not Behaviour.DECLINE
+                self._settle(provider.ledger.settle(key, body, back=self._is_refund, willing=willing), behaviour)
             case Behaviour.HANG:
                 provider.wait(HANG)
                 self.close_connection = True
@@ -316,7 +296,7 @@ class _Handler(BaseHTTPRequestHandler):
             case _:
                 self._send(status, _BODY[behaviour])
 
-    def _settle(self, answer: _Answer, behaviour: Behaviour) -> None:
+    def _settle(self, answer: Answer, behaviour: Behaviour) -> None:
         body = json.dumps(answer.body).encode()
         if behaviour is Behaviour.LOSE_ANSWER:
             self.close_connection = True
@@ -361,6 +341,7 @@ _STATUS = {
     Behaviour.LOSE_ANSWER: 0,
     Behaviour.HANG: 0,
 }
+_NEEDED = "reference, amount (a decimal in quotes), currency and, of a refund, charge_key are needed"
 _BODY = {
     Behaviour.REFUSE: b'{"status": "declined", "reason": "card expired"}',
     Behaviour.FAIL: b'{"error": "internal error"}',
@@ -370,12 +351,12 @@ _BODY = {
 }
 
 
-def _fields(body: bytes) -> dict[str, str] | None:
-    """The fields of a charge; ``None`` if the body is none."""
+def _fields(body: bytes, more: Sequence[str]) -> dict[str, str] | None:
+    """The fields of a charge, and more of a refund; ``None`` if the body is none."""
     try:
         fields = json.loads(body)
-        charge = {name: fields[name] for name in ("reference", "amount", "currency")}
-        exact = Decimal(charge["amount"]).is_finite() and all(isinstance(value, str) for value in charge.values())
+        found = {name: fields[name] for name in ("reference", "amount", "currency", *more)}
+        exact = Decimal(found["amount"]).is_finite() and all(isinstance(value, str) for value in found.values())
     except (ValueError, TypeError, KeyError, InvalidOperation, RecursionError):
         return None
-    return charge if exact else None
+    return found if exact else None

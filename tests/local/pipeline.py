@@ -16,7 +16,8 @@ from serverless_patterns.local.account import Account, Stack
 from serverless_patterns.local.emulator import Emulator
 from serverless_patterns.local.functions import FunctionLog
 from serverless_patterns.local.http_api import Answer, HttpApi, Request
-from serverless_patterns.local.payment_provider import Behaviour, Charge, PaymentProvider
+from serverless_patterns.local.payment_ledger import Charge
+from serverless_patterns.local.payment_provider import Behaviour, PaymentProvider
 from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Message, Queue
 

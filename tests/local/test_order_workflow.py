@@ -2,176 +2,20 @@
 
 import json
 import uuid
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from serverless_patterns.local.account import Account, Stack
-from serverless_patterns.local.functions import FunctionLog
-from serverless_patterns.local.payment_provider import Behaviour, PaymentProvider, first
+from serverless_patterns.local.drives.order_workflow import drive
+from serverless_patterns.local.hops import Hop
+from serverless_patterns.local.payment_provider import Behaviour, first
 from serverless_patterns.local.queues import Inbox, Queue
 from tests.local.pipeline import NOBODY, eventually, new_ids
-
-#: As by default, but for pauses that nobody has to wait for.
-BODY = """
-from aws_cdk import Duration
-from aws_cdk import aws_sqs as sqs
-from serverless_patterns.order_workflow import OrderWorkflow
-from serverless_patterns._blocks.state_machine import Retry
-soon = Retry(interval=Duration.seconds(1), max_attempts=2, backoff_rate=1, max_delay=Duration.seconds(2))
-warehouse = sqs.Queue(stack, "Warehouse", enforce_ssl=True)
-pattern = OrderWorkflow(
-    stack,
-    "Orders",
-    kind={kind!r},
-    starter="queue",
-    ships_to=["DE"],
-    broadcast_to={{"Warehouse": warehouse}},
-    retry=soon,
-    compensation_retry=soon,
-    worker=WorkerOptions(timeout=Duration.seconds(10), retry_delay=Duration.seconds(1)),
-    operations=LOCAL.operations,
-)
-pattern.add_alarms(Alerts())
-cdk.CfnOutput(stack, "WarehouseUrl", value=warehouse.queue_url)
-"""
-ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
-#: Seconds: three attempts of a step that is answered by nobody, seven each, and those of what undoes it.
-LONG = 90
-
-
-@dataclass
-class Ended:
-    """What became of an execution, of its order, and of its items."""
-
-    status: str
-    error: str
-    row: dict[str, Any]
-    steps: list[str]
-
-
-class Workflow:
-    """A deployed workflow and the payment provider that its secret names."""
-
-    def __init__(self, account: Account, stack: Stack, provider: PaymentProvider) -> None:
-        self.outputs, self.provider = stack.outputs, provider
-        self.queue = Queue(account, self.outputs["QueueUrl"])
-        self.dead_letters = Queue(account, self.outputs["DeadLetterQueueUrl"])
-        self.manual = Queue(account, self.outputs["ManualQueueUrl"])
-        self.warehouse = Queue(account, self.outputs["WarehouseUrl"])
-        self.starter_log = FunctionLog(account.client("logs"), self.outputs["StarterLogGroupName"])
-        self.machine = self.outputs["StateMachineArn"]
-        self._states, self._lambda = account.client("stepfunctions"), account.client("lambda")
-        self._orders = account.table(self.outputs["TableName"])
-        self._stock = account.table(self.outputs["StockTableName"])
-        self._behaviours: dict[str, Any] = {}
-        provider.behaviour_for = self._behaviour_for
-
-    def _behaviour_for(self, reference: str) -> Behaviour:
-        behaviour = self._behaviours.get(reference, Behaviour.APPROVE)
-        return behaviour if isinstance(behaviour, Behaviour) else behaviour(reference)
-
-    def behave(self, **behaviours: Any) -> None:
-        self._behaviours |= behaviours
-
-    def order(self, order_id: str, *, available: int = 5, **fields: Any) -> dict[str, Any]:
-        """An order of two items of its own, of which there are so many."""
-        self._stock.put_item(Item={"id": f"sku-{order_id}", "available": available})
-        items = [{"sku": f"sku-{order_id}", "quantity": 2}]
-        base = {"id": order_id, "customer_id": "c-1", "amount": 19.99, "currency": "EUR", "ship_to": {"country": "DE"}}
-        return {**base, "items": items, **fields}
-
-    def send(self, *orders: object) -> None:
-        self.queue.send(*(order if isinstance(order, str) else json.dumps(order) for order in orders))
-
-    def start(self, order: dict[str, Any]) -> str:
-        answer = self._states.start_execution(stateMachineArn=self.machine, name=order["id"], input=json.dumps(order))
-        arn: str = answer["executionArn"]
-        return arn
-
-    def execution(self, order_id: str) -> dict[str, Any]:
-        arn = f"{self.machine.replace(':stateMachine:', ':execution:')}:{order_id}"
-        try:
-            found: dict[str, Any] = self._states.describe_execution(executionArn=arn)
-        except ClientError:
-            return {"status": "not started", "executionArn": arn}
-        return found
-
-    def row(self, order_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._orders.get_item(Key={"id": order_id}, ConsistentRead=True).get("Item", {})
-        return found
-
-    def available(self, order_id: str) -> int:
-        return int(self._stock.get_item(Key={"id": f"sku-{order_id}"}, ConsistentRead=True)["Item"]["available"])
-
-    def ended(self, order_id: str, *, seconds: float = LONG) -> Ended:
-        """The execution once it has ended."""
-        found = eventually(
-            f"{order_id} ends",
-            lambda: self.execution(order_id),
-            good=lambda found: found["status"] in ENDED,
-            seconds=seconds,
-        )
-        history = self._states.get_execution_history(executionArn=found["executionArn"], maxResults=1000)["events"]
-        entered = [event["stateEnteredEventDetails"]["name"] for event in history if "stateEnteredEventDetails" in event]
-        return Ended(found["status"], found.get("error", ""), self.row(order_id), entered)
-
-    def worked(self, order_id: str, **fields: Any) -> Ended:
-        """Send an order through the queue, and see what becomes of it."""
-        self.send(self.order(order_id, **fields))
-        return self.ended(order_id)
-
-    def money(self, order_id: str) -> list[str]:
-        """What was done with the money of an order, in its order."""
-        charges = list(self.provider.charges.values())
-        return [charge.key.rpartition(":")[2] for charge in charges if charge.reference.partition("/")[0] == order_id]
-
-    def kept(self, order_id: str) -> list[dict[str, Any]]:
-        """What is left to people about an order, taken out."""
-        return [json.loads(message.body) for message in self.manual.take(lambda message: order_id in message.body)]
-
-    @contextmanager
-    def changed(self, part: str, *, timeout: int | None = None, **variables: str):
-        """A function with another timeout or other variables, as long as this lasts."""
-        name = self.outputs[f"{part}Name"]
-        before = self._lambda.get_function_configuration(FunctionName=name)
-        known = before["Environment"]["Variables"]
-        self._configure(name, Timeout=timeout or before["Timeout"], Environment={"Variables": known | variables})
-        try:
-            yield
-        finally:
-            self._configure(name, Timeout=before["Timeout"], Environment={"Variables": known})
-
-    @contextmanager
-    def impatient(self, state: str, seconds: int):
-        """A state machine whose state waits no longer than so many seconds, as long as this lasts."""
-        before = self._states.describe_state_machine(stateMachineArn=self.machine)["definition"]
-        changed = json.loads(before)
-        changed["States"][state]["TimeoutSeconds"] = seconds
-        self._states.update_state_machine(stateMachineArn=self.machine, definition=json.dumps(changed))
-        try:
-            yield
-        finally:
-            self._states.update_state_machine(stateMachineArn=self.machine, definition=before)
-
-    def _configure(self, name: str, **configuration: Any) -> None:
-        self._lambda.update_function_configuration(FunctionName=name, **configuration)
-        self._lambda.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
-
-
-@contextmanager
-def running(account, stack):
-    with PaymentProvider() as provider:
-        provider.put_secret(account, stack.outputs["PaymentSecretArn"])
-        yield Workflow(account, stack, provider)
+from tests.local.workflow import app, running, told
 
 
 @pytest.fixture(scope="module")
 def workflow(account, deploy_app):
-    with running(account, deploy_app("order-workflow", BODY.format(kind="standard"))) as deployed:
+    with running(account, deploy_app("order-workflow", app(kind="standard"))) as deployed:
         yield deployed
 
 
@@ -186,14 +30,22 @@ def order_id():
     return f"order-{uuid.uuid4().hex[:12]}"
 
 
-def told(inbox, order_id):
-    """What is announced about an order, once something is."""
-    events = eventually(
-        "it is announced",
-        lambda: [json.loads(message.body) for message in inbox.received()],
-        good=lambda found: any(event["correlation_id"] == order_id for event in found),
-    )
-    return [event for event in events if event["correlation_id"] == order_id]
+def test_the_drive_shows_each_hop_and_leaves_what_is_of_others_alone(account, sales):
+    queues = [Queue(account, sales.outputs[name]) for name in ("ManualQueueUrl", "DeadLetterQueueUrl")]
+    tables = [account.table(sales.outputs[name]) for name in ("TableName", "StockTableName")]
+    secrets, secret = account.client("secretsmanager"), sales.outputs["PaymentSecretArn"]
+    for queue in queues:
+        queue.send('{"order_id": "of somebody else"}')
+    for table in tables:
+        table.put_item(Item={"id": "of-somebody-else"})
+    before = secrets.get_secret_value(SecretId=secret)["SecretString"]
+    hops: list[Hop] = []
+    drive(account, sales, hops.append)
+    assert len(hops) > 10
+    assert [hop for hop in hops if hop.faults] == []
+    assert [[message.body for message in queue.messages()] for queue in queues] == [['{"order_id": "of somebody else"}']] * 2
+    assert [[row["id"] for row in table.scan()["Items"]] for table in tables] == [["of-somebody-else"]] * 2
+    assert secrets.get_secret_value(SecretId=secret)["SecretString"] == before
 
 
 # The way forward.
@@ -235,7 +87,7 @@ def test_everybody_is_told_of_a_shipped_order_in_one_envelope(workflow, inbox, o
         "currency": "EUR",
         "payment_id": ended.row["payment_id"],
     }
-    assert [json.loads(m.body) for m in workflow.warehouse.take(lambda m: order_id in m.body)] == [event]
+    assert workflow.announced(order_id) == [event]
 
 
 def test_an_order_that_comes_three_times_is_worked_once(workflow, order_id):
@@ -305,14 +157,14 @@ def test_a_payment_that_fails_for_a_moment_is_tried_again_and_charged_once(workf
 
 def test_a_payment_whose_function_runs_out_of_time_is_tried_again(workflow, order_id):
     workflow.behave(**{order_id: first(1, Behaviour.HANG)})
-    with workflow.changed("Payment", timeout=3):
+    with workflow.changed("Payment", timeout=5):
         ended = workflow.worked(order_id)
     assert (ended.row["state"], workflow.money(order_id)) == ("SHIPPED", ["charge"])
 
 
 def test_a_payment_that_its_state_no_longer_waits_for_is_tried_again(workflow, order_id):
     workflow.behave(**{order_id: first(1, Behaviour.HANG)})
-    with workflow.impatient("ProcessPayment", 2):
+    with workflow.redefined("ProcessPayment", TimeoutSeconds=5):
         ended = workflow.worked(order_id)
     assert (ended.row["state"], workflow.money(order_id)) == ("SHIPPED", ["charge"])
 
@@ -331,7 +183,7 @@ def test_a_payment_of_which_nothing_is_known_is_paid_back_and_the_execution_fail
     ended = workflow.worked(order_id)
     assert (ended.status, ended.error, ended.row["state"]) == ("FAILED", "UnavailableError", "FAILED")
     assert ended.row["reason"] == "ProcessPayment: UnavailableError"
-    assert (workflow.available(order_id), workflow.money(order_id)) == (5, ["refund"])
+    assert (workflow.available(order_id), workflow.money(order_id)) == (5, [])
     assert workflow.kept(order_id) == []
 
 
@@ -435,7 +287,7 @@ def test_orders_wait_while_no_execution_can_be_started(workflow, order_id):
 
 @pytest.fixture(scope="module")
 def express(account, deploy_app):
-    with running(account, deploy_app("order-workflow-express", BODY.format(kind="express"))) as deployed:
+    with running(account, deploy_app("order-workflow-express", app(kind="express"))) as deployed:
         yield deployed
 
 
@@ -454,4 +306,4 @@ def test_an_announcement_that_cannot_be_made_is_left_to_people_and_undoes_nothin
     assert (ended.status, ended.row["state"], express.money(order_id)) == ("SUCCEEDED", "SHIPPED", ["charge"])
     (letter,) = express.kept(order_id)
     assert (letter["kind"], letter["event"]["type"]) == ("announcement failed", "orders.shipped")
-    assert [json.loads(m.body) for m in express.warehouse.take(lambda m: order_id in m.body)] == [letter["event"]]
+    assert express.announced(order_id) == [letter["event"]]

@@ -9,7 +9,7 @@ import pytest
 import urllib3
 
 from serverless_patterns.local.account import Account
-from serverless_patterns.local.payment_provider import DRIP, Behaviour, PaymentProvider, Received, first
+from serverless_patterns.local.payment_provider import DRIP, REFUNDS, Behaviour, PaymentProvider, Received, first
 from serverless_patterns.local.processes import wait_until
 
 ORDER = {"reference": "order-1", "amount": "19.99", "currency": "EUR"}
@@ -21,12 +21,18 @@ def provider() -> Iterator[PaymentProvider]:
         yield started
 
 
-def ask(provider, fields=None, *, key="order-1:charge", api_key=None, timeout=2.0):
+def ask(provider, fields=None, *, key="order-1:charge", api_key=None, timeout=2.0, path=""):
     headers = {"Authorization": f"Bearer {api_key or provider.api_key}", "Content-Type": "application/json"}
     headers |= {"Idempotency-Key": key} if key else {}
     body = fields if isinstance(fields, str) else json.dumps(ORDER | (fields or {}))
     return urllib3.PoolManager(retries=False).request(
-        "POST", provider.url, body=body, headers=headers, timeout=timeout, redirect=False, preload_content=False
+        "POST", provider.url + path, body=body, headers=headers, timeout=timeout, redirect=False, preload_content=False
+    )
+
+
+def refund(provider, fields=None, *, key="order-1:refund"):
+    return ask(
+        provider, {"reference": "order-1/refund", "charge_key": "order-1:charge", **(fields or {})}, key=key, path=REFUNDS
     )
 
 
@@ -94,6 +100,82 @@ def test_a_request_that_is_no_charge_is_refused(provider, fields):
 
 def test_a_charge_without_an_idempotency_key_is_refused(provider):
     assert ask(provider, key=None).status == 400
+
+
+def test_a_charge_is_paid_back_once_and_both_are_remembered(provider):
+    ask(provider)
+    answers = [read(refund(provider)) for _ in range(3)]
+    assert answers == [(200, {"status": "approved", "id": "re_1"})] * 3
+    (paid_back,) = provider.refunds.values()
+    assert (paid_back.reference, paid_back.amount, paid_back.charge_key) == ("order-1/refund", "19.99", "order-1:charge")
+    assert (list(provider.charges), provider.replays) == (["order-1:charge"], 2)
+
+
+def test_a_refund_at_the_same_moment_as_itself_is_one(provider):
+    ask(provider)
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: read(refund(provider)), range(16)))
+    assert answers == [answers[0]] * 16
+    assert (len(provider.refunds), provider.replays) == (1, 15)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "fields"),
+    [
+        ([], {"amount": "20.00"}),
+        (["19.99"], {"amount": "0.01"}),
+        (["10.00", "9.00"], {"amount": "1.00"}),
+        ([], {"currency": "USD"}),
+    ],
+    ids=["more", "after all of it", "after most of it", "another currency"],
+)
+def test_no_more_is_paid_back_than_was_charged(provider, earlier, fields):
+    ask(provider)
+    for number, amount in enumerate(earlier):
+        assert refund(provider, {"amount": amount}, key=f"part-{number}").status == 200
+    status, answer = read(refund(provider, fields))
+    assert (status, answer["status"]) == (422, "declined")
+    assert [each.amount for each in provider.refunds.values()] == earlier
+
+
+def test_parts_are_paid_back_until_all_is(provider):
+    ask(provider)
+    for key in ("one", "two"):
+        assert read(refund(provider, {"amount": "9.99"}, key=key))[1]["status"] == "approved"
+    assert sum(float(each.amount) for each in provider.refunds.values()) == 19.98
+
+
+def test_where_nothing_was_charged_nothing_is_paid_back_and_a_late_charge_is_declined(provider):
+    assert read(refund(provider)) == (200, {"status": "nothing_to_refund"})
+    status, answer = read(ask(provider))
+    assert (status, answer) == (200, {"status": "declined", "reason": "paid back before it was charged"})
+    assert (provider.charges, provider.refunds) == ({}, {})
+
+
+def test_a_refund_that_names_no_charge_is_refused(provider):
+    assert ask(provider, key="order-1:refund", path=REFUNDS).status == 400
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status"),
+    [(Behaviour.DECLINE, 200), (Behaviour.REFUSE, 402), (Behaviour.FAIL, 500), (Behaviour.THROTTLE, 429)],
+    ids=str,
+)
+def test_a_refund_fails_as_charges_do_and_returns_nothing(provider, behaviour, status):
+    ask(provider)
+    behave(provider, behaviour)
+    assert refund(provider).status == status
+    assert provider.refunds == {}
+
+
+def test_a_refund_is_slow_or_loses_its_answer_as_charges_do_and_is_paid_once(provider):
+    ask(provider)
+    for behaviour in (Behaviour.HANG, Behaviour.LOSE_ANSWER):
+        behave(provider, behaviour)
+        with pytest.raises(urllib3.exceptions.HTTPError):
+            ask(provider, {"charge_key": "order-1:charge"}, key="order-1:refund", path=REFUNDS, timeout=0.3)
+    assert read(ask(provider, {"charge_key": "order-1:charge"}, key="order-1:refund", path=REFUNDS))[1]["id"] == "re_1"
+    assert len(provider.refunds) == 1
 
 
 @pytest.mark.parametrize(

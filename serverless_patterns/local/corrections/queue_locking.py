@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from ministack.services import sns, sqs
+from ministack.services import eventbridge, sns, sqs
 
 from .faults import expect
 
@@ -58,6 +58,7 @@ def apply() -> None:
             if handler is stock:
                 sqs._HANDLERS[action] = getattr(sqs, name)
     sns._deliver_to_sqs = _locked(sns._deliver_to_sqs, lock)
+    eventbridge._dispatch_to_sqs = _locked(eventbridge._dispatch_to_sqs, lock)
 
 
 def _locked(stock: Callable[..., Any], lock: threading.RLock) -> Callable[..., Any]:

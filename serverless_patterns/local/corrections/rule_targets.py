@@ -3,10 +3,11 @@
 AWS sends an event that it cannot deliver to the dead-letter queue of the rule's target, with the reason in the message's
 attributes: at once when the target no longer exists, since to try again would not help.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
-It counts both: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
+It counts both, under the name of the rule, and of its bus unless that is the default one:
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
 
-The emulator writes a line into its log. Corrected, this is so for targets that are queues, topics and functions; one that is
-there takes every event, so nothing is tried again.
+The emulator writes a line into its log. Corrected, this is so for targets that are queues, topics, functions and other buses;
+one that is there takes every event, so nothing is tried again.
 """
 
 from __future__ import annotations
@@ -47,8 +48,14 @@ def apply() -> None:
             "TARGET_ARN": target["Arn"],
         }
         whole = (view or eventbridge._pattern_event_view(event)).event_with_detail()
-        count("AWS/Events", "FailedInvocations", RuleName=rule["Name"])
+        names = _names(rule)
+        count("AWS/Events", "FailedInvocations", **names)
         if bury(target, json.dumps(whole), said):
-            count("AWS/Events", "InvocationsFailedToBeSentToDlq", RuleName=rule["Name"])
+            count("AWS/Events", "InvocationsFailedToBeSentToDlq", **names)
 
     eventbridge._invoke_target = invoke
+
+
+def _names(rule: Part) -> dict[str, str]:
+    bus = rule.get("EventBusName", "default")
+    return {"RuleName": rule["Name"]} | ({"EventBusName": bus} if bus != "default" else {})

@@ -6,10 +6,13 @@ policy says, and then sends the input to the target's dead-letter queue, with th
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
+What it puts on an event bus has the source and the type that the target says.
+https://docs.aws.amazon.com/scheduler/latest/APIReference/API_EventBridgeParameters.html
 It counts each: https://docs.aws.amazon.com/scheduler/latest/UserGuide/monitoring-cloudwatch.html
 
-The emulator reads them in UTC, and drops the zone and the dates of a template; it sends the input as it is, once, and looks
-every ten seconds. Corrected, it looks each second, and waits between attempts as briefly as between those of functions.
+The emulator reads them in UTC, and drops the zone and the dates of a template; it sends the input as it is, once, under its
+own source and type to a bus, and looks every ten seconds. Corrected, it looks each second, and waits between attempts as
+briefly as between those of functions.
 """
 
 from __future__ import annotations
@@ -79,7 +82,8 @@ class Event:
 
     def deliver(self, attempt: int) -> None:
         """Hand it to the target, which is there."""
-        kind = {"EventId": self.execution, "Source": "aws.scheduler", "DetailType": "Scheduled Event", "Detail": "{}"}
+        bus = self.schedule["Target"].get("EventBridgeParameters") or {}  # says what the event on a bus is
+        kind = {"EventId": self.execution, "Source": "aws.scheduler", "DetailType": "Scheduled Event", "Detail": "{}", **bus}
         where = {"Time": self.moment, "Account": responses.get_account_id(), "Region": responses.get_region()}
         event = {**kind, **where, "Resources": [self.schedule.get("Arn", "")]}
         eventbridge._invoke_target({**self.schedule["Target"], "Input": self.input(attempt)}, event, self.schedule)

@@ -10,8 +10,8 @@ import hashlib
 import json
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from serverless_patterns.errors import LocalRunError
@@ -19,7 +19,8 @@ from serverless_patterns.local.account import Account, Stack
 from serverless_patterns.local.events import Events
 from serverless_patterns.local.hops import Effect, OnHop
 from serverless_patterns.local.http_api import ANY, Answer, Expected, HttpApi, Request
-from serverless_patterns.local.payment_provider import Behaviour, Charge, PaymentProvider
+from serverless_patterns.local.payment_ledger import Charge
+from serverless_patterns.local.payment_provider import Behaviour, PaymentProvider
 from serverless_patterns.local.queues import Inbox, Queue
 
 ORDERS = "/orders"
@@ -44,7 +45,7 @@ def drive(account: Account, stack: Stack, on_hop: OnHop) -> None:
     worker = Events(account, stack.outputs["WorkerLogGroupName"], on_hop)
     with ExitStack() as block:
         provider = block.enter_context(PaymentProvider())
-        block.enter_context(_named_in_the_secret(account, stack.outputs["PaymentSecretArn"], provider))
+        block.enter_context(provider.named_in(account, stack.outputs["PaymentSecretArn"]))
         inbox = block.enter_context(Inbox(account, stack.outputs["TopicArn"]))
         orders = Orders(account, stack, provider, inbox)
         block.callback(orders.delete)
@@ -262,18 +263,6 @@ class Orders:
     def _row(self, order_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self._table.get_item(Key={"id": order_id}, ConsistentRead=True).get("Item", {})
         return found
-
-
-@contextmanager
-def _named_in_the_secret(account: Account, secret_arn: str, provider: PaymentProvider) -> Iterator[None]:
-    """Put the provider's address into the secret, and what was there before back at the end."""
-    client = account.client("secretsmanager")
-    before = client.get_secret_value(SecretId=secret_arn)["SecretString"]
-    provider.put_secret(account, secret_arn)
-    try:
-        yield
-    finally:
-        client.put_secret_value(SecretId=secret_arn, SecretString=before)
 
 
 def _names_at_least(*pointers: str) -> Callable[[Answer], Effect]:
