@@ -229,7 +229,7 @@ class StreamProcessing(Construct):
             alarms.add_stream("Stream", self._source.resource, given_up_after=age)
         elif self._source.owned:
             alarms.add_table("Source", self._source.resource, TABLE_WRITES)
-        alarms.add_stream_reader("Records", self._function, self._mapping, given_up_after=age)
+        alarms.add_stream_reader("Records", self._function, self._mapping, written=self._source.written, given_up_after=age)
         alarms.add_worker("Function", self._function, timeout=self._reader.timeout_or_default)
         if self._bundled:
             alarms.add_unexpected_errors(self._function)

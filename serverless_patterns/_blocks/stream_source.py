@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from aws_cdk import Duration, TreeInspector
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
@@ -21,11 +22,10 @@ from serverless_patterns.operations import Operations
 
 NEW_AND_OLD = dynamodb.StreamViewType.NEW_AND_OLD_IMAGES
 DYNAMODB, KINESIS = "dynamodb", "kinesis"
-#: What polling a stream takes. AWS's pages list ``ListStreams`` too, and allow it for one stream: it is an action that takes no
-#: resource, so that allows nothing, and whoever has the ARN of a stream need not look for it.
-#: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/iam-policy-example-lamda-process-dynamodb-streams.html
-#: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
-TABLE_POLL = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
+#: What polling a stream takes. Lambda says that it makes no mapping without ``ListStreams``; AWS's page allows that for one
+#: stream, too.
+#: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/iam-policy-read-stream-only.html
+TABLE_POLL = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
 #: What changes items.
 TABLE_WRITES = ("DeleteItem", "PutItem", "UpdateItem")
 #: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html
@@ -36,6 +36,8 @@ KINESIS_POLL = (
     "kinesis:GetShardIterator",
     "kinesis:ListShards",
 )
+#: Of the metric of what is written: as long as that of the alarm which asks for it.
+WRITTEN_PERIOD = Duration.minutes(5)
 #: Hours: https://docs.aws.amazon.com/streams/latest/dev/kinesis-extended-retention.html
 LEAST_RETENTION, LONGEST_RETENTION = 24, 365 * 24
 #: Shards that a stream may have before an account asks for more, in the larger regions.
@@ -94,6 +96,11 @@ class TableSource:
         """What a stack shows of it, by its stable name."""
         return {"SourceTableName": self.resource.table_name}
 
+    @property
+    def written(self) -> cloudwatch.Metric:
+        """What is written to the table. Writes that change nothing count too, though no record comes of them."""
+        return self.resource.metric("ConsumedWriteCapacityUnits", period=WRITTEN_PERIOD, statistic="Sum")
+
     def grant_read(self, function: iam.IGrantable) -> None:
         """Let a function poll the stream, and read it through the key of the table."""
         iam.Grant.add_to_principal(grantee=function, actions=list(TABLE_POLL), resource_arns=[self.arn])
@@ -128,6 +135,11 @@ class KinesisSource:
     def outputs(self) -> dict[str, str]:
         """What a stack shows of it, by its stable name."""
         return {"StreamName": self.resource.stream_name}
+
+    @property
+    def written(self) -> cloudwatch.Metric:
+        """What is written to the stream."""
+        return self.resource.metric_incoming_records(period=WRITTEN_PERIOD, statistic="Sum")
 
     def grant_read(self, function: iam.IGrantable) -> None:
         """Let a function poll the stream, and read it through its key."""

@@ -22,7 +22,7 @@ from tests.support.synthesis import empty_stack, resources, role_policies, templ
 
 OWN = Handler(lambda_.Code.from_inline("def handler(event, context): ..."), "index.handler")
 IMAGES = dynamodb.StreamViewType
-POLL_TABLE = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
+POLL_TABLE = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"]
 POLL_KINESIS = [
     "kinesis:DescribeStream",
     "kinesis:DescribeStreamSummary",
@@ -436,11 +436,16 @@ FUNCTION_ALARMS = {
     "RecordsAgeCritical": ("critical", "IteratorAge", 3 * 3_600_000),
     "RecordsGivenUp": ("critical", "OnFailureDestinationDeliveredEventCount", 1),
     "RecordsLost": ("critical", "DroppedEventCount", 1),
+    "RecordsUnread": ("critical", "IF(FILL(written, 0) > 0 AND FILL(polled, 0) <= 0, 1, 0)", 1),
     "RecordsNotKept": ("critical", "DestinationDeliveryFailures", 1),
     "ViewSystemErrors": ("critical", "putitem", 1),
     "ViewThrottles": ("critical", "putitem", 1),
 }
 HANDLER_ALARMS = {"PoisonRecords": ("critical", "PoisonRecords", 1), "UnexpectedErrors": ("critical", "UnexpectedErrors", 1)}
+SOURCE_ALARMS = {
+    "SourceSystemErrors": ("critical", "deleteitem + putitem + updateitem", 1),
+    "SourceThrottles": ("critical", "deleteitem + putitem + updateitem", 1),
+}
 STREAM_ALARMS = {
     "StreamAge": ("warning", "GetRecords.IteratorAgeMilliseconds", 60_000),
     "StreamAgeCritical": ("critical", "GetRecords.IteratorAgeMilliseconds", 3 * 3_600_000),
@@ -451,8 +456,8 @@ STREAM_ALARMS = {
 @pytest.mark.parametrize(
     ("options", "wanted"),
     [
-        ({}, FUNCTION_ALARMS | HANDLER_ALARMS),
-        ({"handler": OWN}, FUNCTION_ALARMS),
+        ({}, FUNCTION_ALARMS | HANDLER_ALARMS | SOURCE_ALARMS),
+        ({"handler": OWN}, FUNCTION_ALARMS | SOURCE_ALARMS),
         ({"source": KinesisOptions()}, FUNCTION_ALARMS | HANDLER_ALARMS | STREAM_ALARMS),
     ],
     ids=["table", "own handler", "kinesis"],
@@ -460,6 +465,11 @@ STREAM_ALARMS = {
 def test_the_alarms_watch_each_hop_and_say_how_bad_it_is(stack, options, wanted):
     changes(stack, **options).add_alarms(Alerts())
     assert {name: (each["tier"], each["metric"], each["Threshold"]) for name, each in alarms(stack).items()} == wanted
+
+
+def test_a_table_of_the_users_has_its_alarms_where_it_is_defined(stack):
+    changes(stack, source=own_table(stack)).add_alarms(Alerts())
+    assert set(alarms(stack)) == set(FUNCTION_ALARMS | HANDLER_ALARMS)
 
 
 def test_the_alarms_of_records_watch_the_function_the_reader_and_the_stream(stack):

@@ -18,6 +18,7 @@ from tests.support.fanout import event, eventually
 #: Each pattern once or twice, apart from all others: they are broken here for good.
 APP = """
 from types import SimpleNamespace
+from aws_cdk import Duration
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 
@@ -31,37 +32,55 @@ fanouts = {"Events": events}
 for name, direct in {"Direct": True, "Unkept": True, "Gone": False, "Lost": False}.items():
     fanouts[name] = SnsFanout(stack, name, **run)
     fanouts[name].add_subscriber("One", handler=fails, direct=direct)
+routings = {name: EventRouting(stack, name, **run) for name in ("Routing", "LostRouting")}
+for each in routings.values():
+    each.add_route("One", pattern={"detail-type": ["sold"]})
 schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+kinesis = {"source": KinesisOptions(shards=1)}
+failing = {"handler": fails, "reader": ReaderOptions(max_retries=0)}
 patterns = {
     "Products": ApiCrud(stack, "Products", resource="products", schema=schema, **run),
     "Orders": SqsPipeline(stack, "Orders", **run),
     "Still": SqsPipeline(stack, "Still", **run),
     **fanouts,
+    **routings,
     "Files": S3Processing(stack, "Files", **run),
     "LostFiles": S3Processing(stack, "LostFiles", **run),
     **{name: ScheduledReport(stack, name, source=source, **run) for name in ("Report", "Daily", "Nobodys")},
 }
+more = cdk.Stack(app, "more-alarms")  # a stack has at most 500 resources
+others = {
+    "Sales": OrderWorkflow(more, "Sales", starter="queue", **run),
+    "Slow": OrderWorkflow(more, "Slow", timeout=Duration.seconds(1), **run),
+    "Changes": StreamProcessing(more, "Changes", **kinesis, **run),
+    **{name: StreamProcessing(more, name, **failing, **run) for name in ("GivenUp", "LostChanges")},
+}
 outputs = {}
-for name, each in patterns.items():
+for name, each in {**patterns, **others}.items():
     each.add_alarms(Alerts())
-    outputs |= {f"{name}{key}": value for key, value in each.outputs.items()}
+    for key, value in each.outputs.items():
+        if name in others:
+            cdk.CfnOutput(more, f"{name}{key}", value=value)
+        else:
+            outputs[f"{name}{key}"] = value
 pattern = SimpleNamespace(outputs=outputs)
 """
-STACK = "alarms"
-DAY = 86_400
+STACK, MORE = "alarms", "more-alarms"
+HOUR, DAY = 3_600, 86_400
 
 
 class Broken:
-    """The deployed stack, and the state of its alarms."""
+    """The deployed stacks, and the state of their alarms."""
 
     def __init__(self, account):
         self.account = account
-        self.outputs = account.stack(STACK).outputs
+        self.outputs = {**account.stack(STACK).outputs, **account.stack(MORE).outputs}
         self._cloudwatch = account.client("cloudwatch")
-        pages = account.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)
+        pager = account.client("cloudformation").get_paginator("list_stack_resources")
         self._names = {
             each["PhysicalResourceId"]: re.sub("[0-9A-F]{8}$", "", each["LogicalResourceId"]).replace("Alarms", "/", 1)
-            for page in pages
+            for stack in (STACK, MORE)
+            for page in pager.paginate(StackName=stack)
             for each in page["StackResourceSummaries"]
             if each["ResourceType"] == "AWS::CloudWatch::Alarm"
         }
@@ -96,6 +115,15 @@ class Broken:
     def upload(self, pattern):
         """Upload a file."""
         self.account.client("s3").put_object(Bucket=self.outputs[f"{pattern}BucketName"], Key="a.txt", Body=b"a")
+
+    def put(self, pattern):
+        """Put an event on the bus of a pattern."""
+        entry = {"EventBusName": self.outputs[f"{pattern}BusName"], "Source": "shop", "DetailType": "sold", "Detail": "{}"}
+        self.account.client("events").put_events(Entries=[entry])
+
+    def put_item(self, pattern):
+        """Put an item into the source table of a pattern."""
+        self.account.table(self.outputs[f"{pattern}SourceTableName"]).put_item(Item={"id": "a"})
 
     def fire(self, pattern):
         """Let the schedule of a pattern fire at once."""
@@ -164,6 +192,10 @@ def cases(outputs):
         ("AWS/SQS", {"QueueName": outputs[f"{name}QueueUrl"].rpartition("/")[2]})
         for name in ("Orders", "OrdersDeadLetter", "Still")
     )
+    stream = ("AWS/Kinesis", {"StreamName": outputs["ChangesStreamName"]})
+    reader = ("AWS/Lambda", {"FunctionName": outputs["ChangesFunctionName"]})
+    waits, half = "GetRecords.IteratorAgeMilliseconds", 3 * HOUR * 1000
+    machine = ("AWS/States", {"StateMachineArn": outputs["SalesStateMachineArn"]})
     nobody = ("AWS/Lambda", {"FunctionName": outputs["StillWorkerName"]})
     age, once = "ApproximateAgeOfOldestMessage", {"periods": 1, "looks_at": 1}
 
@@ -188,6 +220,18 @@ def cases(outputs):
             seconds=300,
             **once,
         ),
+        Case("Changes/RecordsAge", said(reader, IteratorAge=(60_000, 1)), said(reader, IteratorAge=(60_001, 1))),
+        Case(
+            "Changes/RecordsAgeCritical", said(reader, IteratorAge=(half, 1)), said(reader, IteratorAge=(half + 1, 1)), **once
+        ),
+        Case("Changes/RecordsUnread", [], said(stream, IncomingRecords=(1, 5)), looks_at=3, seconds=300),
+        Case("Changes/StreamAge", [(*stream, {waits: (60_000, 1)})], [(*stream, {waits: (60_001, 1)})]),
+        Case("Changes/StreamAgeCritical", [(*stream, {waits: (half, 1)})], [(*stream, {waits: (half + 1, 1)})], **once),
+        Case(
+            "Changes/StreamRefused",
+            said(stream, WriteProvisionedThroughputExceeded=(0, 9)),
+            said(stream, WriteProvisionedThroughputExceeded=(1, 1)),
+        ),
         # Of the other operations there is nothing: as DynamoDB has it, while only one is refused.
         Case("Products/TableThrottles", [], said(table, ThrottledRequests=(1, 1))),
         Case("Products/TableSystemErrors", [], said(table, SystemErrors=(1, 1))),
@@ -195,6 +239,12 @@ def cases(outputs):
             "Orders/OrdersPostponed",
             said(written, PostponedSeconds=(3_600, 1)),
             said(written, PostponedSeconds=(3_601, 1)),
+            **once,
+        ),
+        Case(
+            "Sales/ExecutionsThrottled",
+            said(machine, ExecutionThrottled=(0, 9)),
+            said(machine, ExecutionThrottled=(1, 1)),
             **once,
         ),
         # One succeeds while messages wait; then those that begin all fail.
@@ -229,9 +279,16 @@ NAMES = (
     "Orders/WorkerDuration",
     "Orders/OrdersQueueAge",
     "Orders/OrdersDeadLettersAge",
+    "Changes/RecordsAge",
+    "Changes/RecordsAgeCritical",
+    "Changes/RecordsUnread",
+    "Changes/StreamAge",
+    "Changes/StreamAgeCritical",
+    "Changes/StreamRefused",
     "Products/TableThrottles",
     "Products/TableSystemErrors",
     "Orders/OrdersPostponed",
+    "Sales/ExecutionsThrottled",
     "Still/OrdersQueueStall",
 )
 
@@ -289,6 +346,48 @@ def test_a_report_that_stays_away_sets_off_its_alarm_until_there_is_one(broken):
     assert eventually(lambda: broken.states()["Daily/ReportMissing"], "OK") == "OK"
 
 
+# --- ... records of a stream
+
+
+def test_a_record_that_nobody_can_take_sets_off_its_alarm(broken):
+    stream = broken.outputs["ChangesStreamName"]
+    broken.account.client("kinesis").put_record(StreamName=stream, Data=b"{", PartitionKey="a")
+    assert broken.stay_silent("Changes/PoisonRecords") == set()
+    assert broken.firing("Changes/RecordsGivenUp", "Changes/FunctionErrors", "Changes/UnexpectedErrors") == set()
+
+
+def test_a_record_that_is_given_up_sets_off_the_alarm_of_its_reader(broken):
+    broken.put_item("GivenUp")
+    assert broken.stay_silent("GivenUp/RecordsGivenUp", "GivenUp/FunctionErrors") == set()
+    assert broken.firing("GivenUp/RecordsLost", "GivenUp/RecordsNotKept") == set()
+
+
+def test_a_record_that_is_given_up_and_kept_nowhere_sets_off_its_alarms(broken):
+    broken.account.client("s3").delete_bucket(Bucket=broken.outputs["LostChangesFailureBucketName"])
+    broken.put_item("LostChanges")
+    assert broken.stay_silent("LostChanges/RecordsLost", "LostChanges/RecordsNotKept") == set()
+    assert broken.firing("LostChanges/RecordsGivenUp") == set()
+
+
+# --- ... executions
+
+SALE = {"id": "o-1", "customer_id": "c-1", "amount": 1, "currency": "EUR", "items": [{"sku": "cup", "quantity": 1}]}
+
+
+def test_an_order_that_cannot_be_undone_sets_off_the_alarms_of_its_execution_and_of_the_manual_queue(broken):
+    broken.account.client("dynamodb").delete_table(TableName=broken.outputs["SalesStockTableName"])
+    broken.account.client("sqs").send_message(QueueUrl=broken.outputs["SalesQueueUrl"], MessageBody=json.dumps(SALE))
+    assert broken.stay_silent("Sales/ExecutionsFailed", "Sales/ManualDeadLetters", "Sales/StockUnexpectedErrors") == set()
+    assert broken.firing("Sales/ExecutionsTimedOut", "Sales/OrdersDeadLetters") == set()
+
+
+def test_an_execution_that_takes_too_long_sets_off_its_alarm(broken):
+    machine = broken.outputs["SlowStateMachineArn"]
+    broken.account.client("stepfunctions").start_execution(stateMachineArn=machine, name="o-1", input=json.dumps(SALE))
+    assert broken.stay_silent("Slow/ExecutionsTimedOut") == set()
+    assert broken.firing("Slow/ExecutionsFailed") == set()
+
+
 # --- ... messages and events
 
 
@@ -311,16 +410,21 @@ def test_a_notification_that_is_kept_nowhere_sets_off_the_alarm_of_its_topic(bro
 
 
 def test_an_event_that_a_rule_cannot_deliver_sets_off_its_alarm(broken):
-    broken.remove_queues("FilesQueueUrl")
+    broken.remove_queues("FilesQueueUrl", "RoutingOneQueueUrl")
     broken.upload("Files")
+    broken.put("Routing")
     assert broken.stay_silent("Files/RuleFailedInvocations", "Files/DeliveryDeadLetters") == set()
-    assert broken.firing("Files/RuleInvocationsFailedToBeSentToDlq") == set()
+    assert broken.stay_silent("Routing/OneRuleFailedInvocations", "Routing/OneDeliveryDeadLetters") == set()
+    assert broken.firing("RuleInvocationsFailedToBeSentToDlq") == set()
 
 
 def test_an_event_of_a_rule_that_is_kept_nowhere_sets_off_its_alarm(broken):
     broken.remove_queues("LostFilesQueueUrl", "LostFilesDeliveryDeadLetterQueueUrl")
+    broken.remove_queues("LostRoutingOneQueueUrl", "LostRoutingOneDeliveryDeadLetterQueueUrl")
     broken.upload("LostFiles")
-    assert broken.stay_silent("LostFiles/RuleFailedInvocations", "LostFiles/RuleInvocationsFailedToBeSentToDlq") == set()
+    broken.put("LostRouting")
+    for rule in ("LostFiles/Rule", "LostRouting/OneRule"):
+        assert broken.stay_silent(f"{rule}FailedInvocations", f"{rule}InvocationsFailedToBeSentToDlq") == set()
 
 
 def test_a_schedule_whose_function_is_gone_sets_off_its_alarms(broken):

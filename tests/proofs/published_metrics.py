@@ -41,6 +41,11 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = {
             frozenset({"ThrottledRequests", "SystemErrors", "SuccessfulRequestLatency"}),
             {"TableName": ("AWS::DynamoDB::GlobalTable", "AWS::DynamoDB::Table"), "Operation": ()},
         ),
+        Published(
+            "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html",
+            frozenset({"ConsumedWriteCapacityUnits"}),
+            {"TableName": ("AWS::DynamoDB::GlobalTable", "AWS::DynamoDB::Table")},
+        ),
     ),
     "AWS/Events": (
         Published(
@@ -48,12 +53,39 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = {
             frozenset({"FailedInvocations", "InvocationsFailedToBeSentToDlq"}),
             {"RuleName": ("AWS::Events::Rule",)},
         ),
+        Published(  # of a rule of another bus than the default one
+            "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html",
+            frozenset({"FailedInvocations", "InvocationsFailedToBeSentToDlq"}),
+            {"EventBusName": (), "RuleName": ("AWS::Events::Rule",)},  # the bus may be of another stack
+        ),
+    ),
+    "AWS/Kinesis": (
+        Published(
+            "https://docs.aws.amazon.com/streams/latest/dev/monitoring-with-cloudwatch.html",
+            frozenset({"GetRecords.IteratorAgeMilliseconds", "IncomingRecords", "WriteProvisionedThroughputExceeded"}),
+            {"StreamName": ("AWS::Kinesis::Stream",)},
+        ),
     ),
     "AWS/Lambda": (
         Published(
             "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html",
-            frozenset({"Invocations", "Errors", "Throttles", "Duration", "AsyncEventsDropped", "DestinationDeliveryFailures"}),
+            frozenset(
+                {
+                    "Invocations",
+                    "Errors",
+                    "Throttles",
+                    "Duration",
+                    "AsyncEventsDropped",
+                    "DestinationDeliveryFailures",
+                    "IteratorAge",
+                }
+            ),
             {"FunctionName": ("AWS::Lambda::Function",)},
+        ),
+        Published(  # where MetricsConfig asks for EventCount
+            "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html#event-source-mapping-metrics",
+            frozenset({"OnFailureDestinationDeliveredEventCount", "DroppedEventCount", "PolledEventCount"}),
+            {"EventSourceMappingUUID": ("AWS::Lambda::EventSourceMapping",)},
         ),
     ),
     "AWS/SNS": (
@@ -77,11 +109,20 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = {
             {"ScheduleGroup": ("AWS::Scheduler::ScheduleGroup",)},
         ),
     ),
+    "AWS/States": (
+        Published(
+            "https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html",
+            frozenset({"ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted", "ExecutionThrottled"}),
+            {"StateMachineArn": ("AWS::StepFunctions::StateMachine",)},
+        ),
+    ),
     # What the bundled handlers write: lambda_src/shared/metrics.py.
     "ServerlessPatterns": (
         Published(
             "https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html",
-            frozenset({"UnexpectedErrors", "CircuitOpened", "PostponedSeconds", "ReportSucceeded", "ReportFailed"}),
+            frozenset(
+                {"UnexpectedErrors", "CircuitOpened", "PostponedSeconds", "ReportSucceeded", "ReportFailed", "PoisonRecords"}
+            ),
             {"FunctionName": ("AWS::Lambda::Function",)},
         ),
     ),

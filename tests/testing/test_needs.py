@@ -10,7 +10,7 @@ from serverless_patterns.testing.template import ResolvedTemplate
 AT = "eu-central-1:123456789012"
 STREAM = f"arn:aws:kinesis:{AT}:stream/Stream"
 POLL_QUEUE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
-POLL_TABLE = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}
+POLL_TABLE = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}
 POLL_KINESIS = {
     "kinesis:DescribeStream",
     "kinesis:DescribeStreamSummary",

@@ -18,16 +18,31 @@ class StreamAlarms(AlarmList):
     """Alarms of streams."""
 
     def add_stream_reader(
-        self, name: str, function: lambda_.Function, mapping: lambda_.CfnEventSourceMapping, *, given_up_after: Duration
+        self,
+        name: str,
+        function: lambda_.Function,
+        mapping: lambda_.CfnEventSourceMapping,
+        *,
+        written: cloudwatch.Metric,
+        given_up_after: Duration,
     ) -> None:
-        """The alarms of a function that reads a stream: records that wait, and those that are given up.
+        """The alarms of a function that reads a stream: records that wait, that nobody reads, and those that are given up.
 
-        The second alarm of their age comes at half of the age at which they are given up, which is less than what the stream
+        The age of records is known only while Lambda reads them: that nobody does is told by what is written meanwhile. The
+        second alarm of their age comes at half of the age at which they are given up, which is less than what the stream
         keeps: half of its retention may never be reached.
         """
         age = function.metric("IteratorAge", period=Duration.minutes(1), statistic="Maximum")
         self._add_waiting(f"{name}Age", age, f"First: {tail(function)}", given_up_after)
         look = f"aws lambda get-event-source-mapping --uuid {mapping.attr_id}"
+        self.add(
+            f"{name}Unread",
+            _unread(written, _of_mapping(mapping, "PolledEventCount", written.period)),
+            tier="critical",
+            threshold=1,
+            periods=(3, 3),
+            description=f"Much is written and nobody reads the stream, which keeps it for so long and no longer. First: {look}",
+        )
         for suffix, metric, cause in (
             (
                 "GivenUp",
@@ -38,13 +53,7 @@ class StreamAlarms(AlarmList):
         ):
             self.add(
                 f"{name}{suffix}",
-                cloudwatch.Metric(
-                    namespace="AWS/Lambda",
-                    metric_name=metric,
-                    dimensions_map={"EventSourceMappingUUID": mapping.attr_id},
-                    period=Duration.minutes(1),
-                    statistic="Sum",
-                ),
+                _of_mapping(mapping, metric, Duration.minutes(1)),
                 tier="critical",
                 threshold=1,
                 description=f"{cause}. First: {look}; {tail(function)}",
@@ -108,3 +117,23 @@ class StreamAlarms(AlarmList):
             at_threshold=False,
             description=f"Records wait for over {half / 1000:g} s, half of the time after which they are given up. {look}",
         )
+
+
+def _of_mapping(mapping: lambda_.CfnEventSourceMapping, metric: str, period: Duration) -> cloudwatch.Metric:
+    return cloudwatch.Metric(
+        namespace="AWS/Lambda",
+        metric_name=metric,
+        dimensions_map={"EventSourceMappingUUID": mapping.attr_id},
+        period=period,
+        statistic="Sum",
+    )
+
+
+def _unread(written: cloudwatch.Metric, polled: cloudwatch.Metric) -> cloudwatch.MathExpression:
+    """1 while something is written and nothing is read, else 0."""
+    return cloudwatch.MathExpression(
+        expression="IF(FILL(written, 0) > 0 AND FILL(polled, 0) <= 0, 1, 0)",
+        using_metrics={"written": written, "polled": polled},
+        label="unread",
+        period=written.period,
+    )

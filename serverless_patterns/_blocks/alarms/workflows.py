@@ -13,7 +13,7 @@ class WorkflowAlarms(FunctionAlarms):
     """Alarms of state machines."""
 
     def add_state_machine(self, name: str, machine: sfn.StateMachine) -> None:
-        """The alarms of a state machine: executions that failed, ran out of time, or were held back.
+        """The alarms of a state machine: executions that failed, ran out of time, were stopped, or were held back.
 
         https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
         """
@@ -21,6 +21,11 @@ class WorkflowAlarms(FunctionAlarms):
         for suffix, metric, cause in (
             ("Failed", "ExecutionsFailed", f"An execution failed: something is broken. First: {look} FAILED"),
             ("TimedOut", "ExecutionsTimedOut", f"An execution was ended before it came to its end. First: {look} TIMED_OUT"),
+            (
+                "Aborted",
+                "ExecutionsAborted",
+                f"Somebody stopped an execution: what it had done is not undone. First: {look} ABORTED",
+            ),
             (
                 "Throttled",
                 "ExecutionThrottled",
