@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check prove scan format lock wheel bench snapshots clean
+.PHONY: help install demo shop test check prove scan format lock wheel bench snapshots clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  %-16s %s\n' "$$verb" "$$text"; done
@@ -17,6 +17,9 @@ install: ## Install what is needed into .venv and node_modules (the others do it
 
 demo: install ## Deploy every pattern on this machine, use it, show what happened, stop everything
 	@python -m serverless_patterns.local demo
+
+shop: install ## Deploy the shop of the examples on this machine: all patterns in one system, and the story of ten orders
+	@python -m examples.shop
 
 test: install ## Run all tests, those on the emulator included
 	@pytest --numprocesses auto --maxprocesses 4 --dist loadfile

@@ -108,6 +108,13 @@ def test_each_stack_passes_the_checks_of_the_library(shop, check):
     assert {name: found for name, artifact in shop.items() if (found := check(artifact.template))} == {}
 
 
+@EVERYWHERE
+def test_the_shop_can_be_synthesised_for_any_account_and_region(environment):
+    app = new_app()
+    define_shop(app, environment)
+    assert len(app.synth().stacks) >= len(STACKS)
+
+
 def test_the_app_has_the_feature_flags_of_the_library():
     """``weak`` is one of them: without it, what passes between stacks would be exports."""
     cdk = json.loads((ROOT / "examples" / "shop" / "cdk.json").read_text(encoding="utf-8"))

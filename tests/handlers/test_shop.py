@@ -4,6 +4,7 @@ import importlib
 import io
 import json
 import sys
+import uuid
 from collections.abc import Iterator
 from decimal import Decimal
 from types import SimpleNamespace
@@ -18,25 +19,29 @@ from serverless_patterns.local.payment_provider import Behaviour, PaymentProvide
 from shared.envelope import Envelope
 from tests.support.synthesis import ROOT
 
-TABLES = {"ORDERS_TABLE_NAME": "orders", "LEDGER_TABLE_NAME": "ledger", "PRODUCTS_TABLE_NAME": "products"}
+TABLES = ("orders", "ledger", "products")
 PIPELINE = "shop-orders"
 MODULES = ("fulfilment", "ledger", "orders", "payments", "price_list", "refunds")
 
 
 @pytest.fixture
 def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The modules, with empty tables and a payment provider that has charged the order o-1."""
+    """The modules, with empty tables and a payment provider that has charged the order o-1.
+
+    The stand-in for AWS is shared with other tests: so what is in it has names that nothing else has.
+    """
     monkeypatch.syspath_prepend(str(ROOT / "examples" / "shop" / "src"))
-    for name, value in {**TABLES, "PIPELINE_NAME": PIPELINE, "PAYMENT_SECRET_ARN": "payment"}.items():
+    own = uuid.uuid4().hex
+    tables = {f"{name.upper()}_TABLE_NAME": f"{name}-{own}" for name in TABLES}
+    for name, value in {**tables, "PIPELINE_NAME": PIPELINE, "PAYMENT_SECRET_ARN": own}.items():
         monkeypatch.setenv(name, value)
     with mock_aws(), PaymentProvider() as provider:
         modules = {name: importlib.import_module(f"shop.{name}") for name in MODULES}
-        tables = {name: _table(name) for name in TABLES.values()}
         secret = json.dumps({"url": provider.url, "api_key": provider.api_key})
-        boto3.client("secretsmanager").create_secret(Name="payment", SecretString=secret)
+        boto3.client("secretsmanager").create_secret(Name=own, SecretString=secret)
         charge = json.dumps({"reference": "o-1", "amount": "19.90", "currency": "EUR"}).encode()
         provider.ledger.settle(f"{PIPELINE}:o-1:charge", charge, back=False, willing=True)
-        yield SimpleNamespace(**modules, tables=tables, provider=provider)
+        yield SimpleNamespace(**modules, tables={name: _table(f"{name}-{own}") for name in TABLES}, provider=provider)
     for name in [name for name in sys.modules if name.partition(".")[0] == "shop"]:
         del sys.modules[name]
 
@@ -102,7 +107,8 @@ def test_an_order_that_is_undone_is_paid_back_in_full(shop: Any) -> None:
     place(shop)
     assert shop.fulfilment.pay(step("RefundPayment"), None) == {"refund_id": "re_1"}
     (refund,) = shop.provider.refunds.values()
-    assert (refund.amount, refund.currency, refund.charge_key) == ("19.9", "EUR", f"{PIPELINE}:o-1:charge")
+    assert (Decimal(refund.amount), refund.currency) == (Decimal("19.90"), "EUR")
+    assert refund.charge_key == f"{PIPELINE}:o-1:charge"
 
 
 # --- money that goes back

@@ -94,6 +94,12 @@ def deploy_app(
     return run
 
 
+@pytest.fixture(scope="session")
+def sales(account: Account, local_environment: None) -> Stack:
+    """The stack of OrderWorkflow."""
+    return account.stack("local-order-workflow")
+
+
 @pytest.fixture
 def api(account: Account, products: Stack) -> HttpApi:
     return HttpApi(account, products, on_hop=lambda _: None)

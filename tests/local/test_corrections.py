@@ -20,7 +20,18 @@ from serverless_patterns.local.processes import wait_until
 from tests.local.conftest import ROOT, Deploy
 
 CORRECTIONS = ROOT / "serverless_patterns" / "local" / "corrections"
-HELPERS = {"__init__", "__main__", "data_api_values", "faults", "metric_math", "postgresql", "targets"}
+HELPERS = {
+    "__init__",
+    "__main__",
+    "data_api_values",
+    "faults",
+    "metric_math",
+    "postgresql",
+    "stream_batches",
+    "stream_destinations",
+    "stream_shards",
+    "targets",
+}
 NAMES = sorted(file.stem for file in CORRECTIONS.glob("*.py") if file.stem not in HELPERS)
 CHECK_AFTER_APPLY = """
 import importlib, json, os

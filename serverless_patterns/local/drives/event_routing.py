@@ -107,14 +107,12 @@ class Routing:
             LocalRunError: It is not.
         """
         self._replay_name = f"drive-{self._run}"
-        bus = self._client.describe_event_bus(Name=self._outputs["BusName"])["Arn"]
-        archive = self._client.describe_archive(ArchiveName=self._outputs["ArchiveName"])["ArchiveArn"]
         self._client.start_replay(
             ReplayName=self._replay_name,
-            EventSourceArn=archive,
+            EventSourceArn=self._outputs["ArchiveArn"],
             EventStartTime=self._began,
             EventEndTime=datetime.now(UTC),
-            Destination={"Arn": bus},
+            Destination={"Arn": self._outputs["BusArn"]},
         )
         if not wait_until(lambda: self._replay_state() == "COMPLETED", seconds=REPLAY_SECONDS, interval=0.1):
             msg = f"the replay {self._replay_name} is {self._replay_state()} after {REPLAY_SECONDS:g} s"
@@ -125,7 +123,7 @@ class Routing:
         """Each event that matches the route is a row of its table, and no other is."""
         expected = [self._id(entry) for entry in self._entries if name == "Everything" or entry["DetailType"] in PAYMENTS]
         rows = self._rows(name)
-        got = [row["id"] for row in rows]
+        got = [row["event_id"] for row in rows]
         faults = [] if got == expected else [f"{name} should keep {len(expected)} events, got {len(got)}"]
         self._first[name] = rows
         return Effect(f"{len(got)} rows", (*faults, *self._left(name)))
@@ -162,7 +160,7 @@ class Routing:
         for name in ROUTES:
             self.dead(name)
             for entry in self._entries:
-                self._tables[name].delete_item(Key={"id": self._id(entry)})
+                self._tables[name].delete_item(Key=self._key(entry))
 
     def _put(self, entries: list[dict[str, str]]) -> str:
         failed = self._client.put_events(Entries=entries)["FailedEntryCount"]
@@ -173,8 +171,8 @@ class Routing:
         return state
 
     def _rows(self, name: str) -> list[dict[str, Any]]:
-        keys = [{"id": self._id(entry)} for entry in self._entries]
-        found = (self._tables[name].get_item(Key=key, ConsistentRead=True).get("Item") for key in keys)
+        table = self._tables[name]
+        found = (table.get_item(Key=self._key(entry), ConsistentRead=True).get("Item") for entry in self._entries)
         return [row for row in found if row is not None]
 
     def _entry(self, number: str, kind: str, version: int = 1) -> dict[str, str]:
@@ -196,6 +194,10 @@ class Routing:
     def _left(self, name: str) -> list[str]:
         left = self._queues[name].count()
         return [f"{left} messages are still in the queue of {name}"] if left else []
+
+    def _key(self, entry: dict[str, str]) -> dict[str, str]:
+        """Where a route keeps it: the same id of another source is another event."""
+        return {"id": f"{entry['Source']}#{self._id(entry)}"}
 
     @staticmethod
     def _id(entry: dict[str, str]) -> str:
