@@ -107,20 +107,19 @@ def test_log_groups_keep_events_as_long_as_the_environment_says(template, enviro
 @EVERYWHERE
 @PATTERNS
 def test_data_is_kept_in_prod_and_goes_with_the_stack_elsewhere(template, environment, entry):
-    assert data.kept_otherwise(template, kept_in_prod(entry.name) if environment is PROD else set()) == []
+    kept = kept_in_prod(entry.name) if environment is PROD else data.keys_of_snapshots(template)
+    assert data.kept_otherwise(template, kept) == []
 
 
 @EVERYWHERE
 @PATTERNS
-def test_tables_that_are_kept_are_backed_up_as_the_environment_says_and_others_never(template, environment, entry):
+def test_all_tables_are_backed_up_as_the_environment_says(template, environment):
     days = {LOCAL: None, DEV: None, STAGING: 7, PROD: 35}[environment]
-    kept = kept_in_prod(entry.name)
     for name, table in resources(template, "AWS::DynamoDB::GlobalTable").items():
         (replica,) = table["Properties"]["Replicas"]
         recovery = replica["PointInTimeRecoverySpecification"]
-        backed_up = name in kept and days is not None
-        assert recovery["PointInTimeRecoveryEnabled"] is backed_up, name
-        assert recovery.get("RecoveryPeriodInDays") == (days if backed_up else None), name
+        assert recovery["PointInTimeRecoveryEnabled"] is (days is not None), name
+        assert recovery.get("RecoveryPeriodInDays") == days, name
 
 
 @EVERYWHERE
@@ -203,6 +202,9 @@ def test_stacks_go_to_the_account_and_region_of_their_environment():
         "prod-sns-fanout": "aws://123456789012/eu-central-1",
         "prod-s3-processing": "aws://123456789012/eu-central-1",
         "prod-scheduled-report": "aws://123456789012/eu-central-1",
+        "prod-stream-processing": "aws://123456789012/eu-central-1",
+        "prod-order-workflow": "aws://123456789012/eu-central-1",
+        "prod-event-routing": "aws://123456789012/eu-central-1",
     }
     assert all(stack.termination_protection for stack in stacks)
 
@@ -211,7 +213,16 @@ def test_the_app_is_that_of_dev_unless_told():
     app = new_app()
     repository_app.define(app)
     found = [child.node.id for child in app.node.children if isinstance(child, cdk.Stack)]
-    assert found == ["dev-api-crud", "dev-sqs-pipeline", "dev-sns-fanout", "dev-s3-processing", "dev-scheduled-report"]
+    assert found == [
+        "dev-api-crud",
+        "dev-sqs-pipeline",
+        "dev-sns-fanout",
+        "dev-s3-processing",
+        "dev-scheduled-report",
+        "dev-stream-processing",
+        "dev-order-workflow",
+        "dev-event-routing",
+    ]
 
 
 def test_a_users_tags_are_added():

@@ -10,6 +10,7 @@ import pytest
 
 from serverless_patterns import ENVIRONMENTS
 from serverless_patterns._blocks.network import INTERFACE_ACTIONS
+from serverless_patterns._blocks.state_machine import LOGGING
 from tests.proofs.checks.scanners import ALL_MUST_BE_ZERO, is_of, must_not_be, without_reason
 from tests.proofs.table import ZERO, of_findings
 from tests.proofs.traps.every_trap import SCANNED, outcomes, to_be_scanned
@@ -23,7 +24,7 @@ VALIDATING = {name: value for name, value in os.environ.items() if name != "CDK_
 FAULTY = json.loads((ROOT / "tests" / "support" / "faulty.json").read_text(encoding="utf-8"))
 
 #: Rules that want a customer managed key: a pattern that is given one has none of their findings.
-WANT_A_KEY = {"SNSEncryptedKMS", "S3DefaultEncryptionKMS", "SecretsManagerUsingKMSKey"}
+WANT_A_KEY = {"CloudWatchLogGroupEncrypted", "SNSEncryptedKMS", "S3DefaultEncryptionKMS", "SecretsManagerUsingKMSKey"}
 
 
 @pytest.fixture(scope="session")
@@ -109,7 +110,13 @@ def dead_letter_queues(template):
         places = [each.get("DeadLetterConfig") for each in (properties, *targets)]
         places += [properties.get("RedrivePolicy"), properties.get("DestinationConfig", {}).get("OnFailure")]
         found |= set(re.findall(r'"Fn::GetAtt": \["(\w+)"', json.dumps(places)))
-    return found
+    return found | set(re.findall(r'"Ref": "(\w+ManualQueue[0-9A-F]{8})"', workflows(template)))
+
+
+def workflows(template):
+    """The definitions of the state machines, which name their functions, and the queues in which they leave what failed."""
+    machines = resources(template, "AWS::StepFunctions::StateMachine").values()
+    return json.dumps([each["Properties"]["DefinitionString"] for each in machines])
 
 
 def _listed(value):
@@ -117,14 +124,14 @@ def _listed(value):
     return [each for each in values if isinstance(each, dict)]
 
 
-def test_a_function_without_a_dead_letter_queue_answers_a_caller_or_has_a_queue_or_a_destination(of_rule, scanned):
+def test_a_function_without_a_dead_letter_queue_answers_somebody_or_has_a_queue_or_a_destination(of_rule, scanned):
     found = of_rule("LambdaDLQ")
     assert found
     assert [(template, name) for template, name, _ in found if not keeps_failures(scanned[template], name)] == []
 
 
 def keeps_failures(template, function):
-    """Whether what a function fails at is answered (API), stays in its queue, or goes to a destination."""
+    """Whether what a function fails at is answered (API, workflow), stays in its queue, or goes to a destination."""
     keepers = [*resources(template, "AWS::Lambda::EventSourceMapping").values()]
     keepers += [
         each
@@ -136,17 +143,13 @@ def keeps_failures(template, function):
         for each in resources(template, "AWS::Lambda::Permission").values()
         if each["Properties"]["Principal"] == "apigateway.amazonaws.com"
     ]
-    return any(f'"{function}"' in json.dumps(each["Properties"]["FunctionName"]) for each in keepers)
+    kept = any(f'"{function}"' in json.dumps(each["Properties"]["FunctionName"]) for each in keepers)
+    return kept or f'"Fn::GetAtt": ["{function}", "Arn"]' in workflows(template)
 
 
-def test_a_table_without_backups_holds_what_expires_or_is_of_an_environment_without_them(of_rule):
-    found = of_rule("DDB3", "DynamoDBPITREnabled")
-    assert found
-    assert [
-        (template, name)
-        for template, name, table in found
-        if not template.startswith(("local-", "dev-")) and "TimeToLiveSpecification" not in table["Properties"]
-    ] == []
+def test_a_table_without_backups_is_of_an_environment_without_them(of_rule):
+    places = {template for template, *_ in of_rule("DDB3", "DynamoDBPITREnabled")}
+    assert {place.partition("-")[0] for place in places} == {"local", "dev"}
 
 
 def test_a_database_that_can_be_deleted_is_of_an_environment_whose_data_goes(findings):
@@ -154,7 +157,7 @@ def test_a_database_that_can_be_deleted_is_of_an_environment_whose_data_goes(fin
     assert {place.partition("-")[0] for place in places} <= {"local", "dev", "staging"}
 
 
-def test_a_resource_that_is_every_resource_is_that_of_x_ray_or_of_interfaces_that_the_code_is_denied(of_rule):
+def test_a_resource_that_is_every_resource_is_that_of_x_ray_of_interfaces_that_the_code_is_denied_or_of_log_deliveries(of_rule):
     found = of_rule("IAM5[Resource::*]")
     assert found
     for template, name, policy in found:
@@ -163,8 +166,8 @@ def test_a_resource_that_is_every_resource_is_that_of_x_ray_or_of_interfaces_tha
             {action for each in wide if each["Effect"] == effect for action in each["Action"]} for effect in ("Allow", "Deny")
         )
         others = {action for action in may if not action.startswith("xray:")}
-        assert others == may_not, (template, name)
-        assert others in (set(), set(INTERFACE_ACTIONS)), (template, name)
+        assert others in (may_not, set(LOGGING)), (template, name)
+        assert others in (set(), set(INTERFACE_ACTIONS), set(LOGGING)), (template, name)
 
 
 def test_an_alarm_that_notifies_nobody_is_of_an_environment_that_wants_it_so(findings):
@@ -175,12 +178,22 @@ def test_an_alarm_that_notifies_nobody_is_of_an_environment_that_wants_it_so(fin
 
 def test_a_pattern_with_a_key_of_its_own_has_no_finding_about_keys(findings, scanned):
     with_key = {name for name, template in scanned.items() if resources(template, "AWS::KMS::Key")}
-    assert len([name for name in with_key if "alerts" not in name]) >= 3
+    assert {name for name in scanned if name.startswith(("staging-", "prod-"))} <= with_key
+    assert len([name for name in with_key if not name.startswith(("staging-", "prod-", "alerts"))]) >= 3
     assert [finding for finding in findings if finding.rule in WANT_A_KEY and finding.template in with_key] == []
 
 
 def test_the_wildcards_that_cfripper_sees_are_those_of_key_policies(of_rule):
     assert {resource["Type"] for *_, resource in of_rule("GenericResourceWildcardPolicyRule")} == {"AWS::KMS::Key"}
+
+
+def test_the_wildcard_resources_that_cfripper_sees_are_those_of_the_log_deliveries_of_state_machines(of_rule):
+    found = of_rule("WildcardResourceRule")
+    assert found
+    for template, name, policy in found:
+        wide = [each for each in policy["Properties"]["PolicyDocument"]["Statement"] if each["Resource"] == "*"]
+        others = {action for each in wide for action in each["Action"] if not action.startswith("xray:")}
+        assert others == set(LOGGING), (template, name)
 
 
 # --- the words

@@ -5,6 +5,7 @@ It has a number of its own: what other tests of the same process have in theirs 
 
 import contextlib
 import functools
+import json
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -14,29 +15,34 @@ import boto3
 from moto import mock_aws
 from moto.core.base_backend import BackendDict
 from moto.dynamodb.models import dynamodb_backends
+from moto.events.models import events_backends
 from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.ses.models import ses_backends
 from moto.sesv2.models import sesv2_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
+from moto.stepfunctions.models import stepfunctions_backends
 
 from serverless_patterns.testing.resource import Resource
+from serverless_patterns.testing.state_machines import definition_of
 from serverless_patterns.testing.template import ResolvedTemplate
 
 ACCOUNT = "111122223333"
 REGION = "eu-central-1"
-#: What every topic is subscribed by, so that it can be seen what was published.
+#: What every topic is subscribed by, so that it can be seen what was published; and the rule of every bus, for the same.
 INBOX = "inbox-of-"
 
 _BACKENDS: tuple[BackendDict[Any], ...] = (
     dynamodb_backends,
+    events_backends,
     s3_backends,
     secretsmanager_backends,
     ses_backends,
     sesv2_backends,
     sns_backends,
     sqs_backends,
+    stepfunctions_backends,
 )
 
 
@@ -49,6 +55,7 @@ def account_of(template: ResolvedTemplate) -> Iterator[None]:
             for kind, make in _MAKERS.items():
                 for resource in template.of_type(kind):
                     make(resource)
+            _make_buses(template)
             yield
         finally:
             for backends in _BACKENDS:
@@ -90,6 +97,24 @@ def _topic(resource: Resource) -> None:
     client("sns").subscribe(TopicArn=resource.arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{INBOX}{name}")
 
 
+class InboxRule:
+    """A rule that matches every event, and keeps it: those of moto need a library for whatever they send."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def send_to_targets(self, event: dict[str, Any]) -> None:
+        self.events.append(event)
+
+
+def _make_buses(template: ResolvedTemplate) -> None:
+    """Those that functions announce on: buses are their users', and mostly of other templates."""
+    arns = {function.environment.get("BUS_NAME") for function in template.functions} - {None}
+    for name in sorted(name_of(str(arn)) for arn in arns):
+        client("events").create_event_bus(Name=name)
+        events_backends[ACCOUNT][REGION].event_buses[name].rules[INBOX] = InboxRule()
+
+
 def _bucket(resource: Resource) -> None:
     s3 = client("s3")
     s3.create_bucket(Bucket=resource.name, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -103,6 +128,15 @@ def _secret(resource: Resource) -> None:
     secretsmanager_backends[ACCOUNT][REGION].secrets[name].arn = resource.arn
 
 
+def _machine(resource: Resource) -> None:
+    """It starts executions and does not run them."""
+    role = f"arn:aws:iam::{ACCOUNT}:role/machine"
+    definition = json.dumps(definition_of(resource))
+    name = name_of(resource.arn)
+    made = client("stepfunctions").create_state_machine(name=name, definition=definition, roleArn=role)
+    assert made["stateMachineArn"] == resource.arn
+
+
 _MAKERS = {
     "AWS::DynamoDB::GlobalTable": _table,
     "AWS::DynamoDB::Table": _table,
@@ -110,4 +144,5 @@ _MAKERS = {
     "AWS::SecretsManager::Secret": _secret,
     "AWS::SNS::Topic": _topic,
     "AWS::SQS::Queue": _queue,
+    "AWS::StepFunctions::StateMachine": _machine,
 }

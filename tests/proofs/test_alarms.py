@@ -5,6 +5,7 @@ import json
 import re
 from fnmatch import fnmatchcase
 from pathlib import Path
+from uuid import UUID
 
 import botocore.session
 import pytest
@@ -27,6 +28,7 @@ WATCHED = {
     "AWS::ApiGatewayV2::Api": {"5xx", "Latency"},
     "AWS::DynamoDB::GlobalTable": {"ThrottledRequests", "SystemErrors"},
     "AWS::Events::Rule": {"FailedInvocations", "InvocationsFailedToBeSentToDlq"},
+    "AWS::Kinesis::Stream": {"GetRecords.IteratorAgeMilliseconds", "WriteProvisionedThroughputExceeded"},
     "AWS::Lambda::Function": {"Errors", "Throttles", "Duration"},
     "AWS::SNS::Topic": {"NumberOfNotificationsFailed", "NumberOfNotificationsFailedToRedriveToDlq"},
     "AWS::SQS::Queue": {"ApproximateAgeOfOldestMessage"},
@@ -35,6 +37,7 @@ WATCHED = {
         "InvocationDroppedCount",
         "InvocationsFailedToBeSentToDeadLetterCount",
     },
+    "AWS::StepFunctions::StateMachine": {"ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted", "ExecutionThrottled"},
 }
 #: Where CDK's custom resources begin: no code of this library, and it runs while deploying only.
 CDKS_OWN = "__entrypoint__.handler"
@@ -47,12 +50,15 @@ AT = "ap-southeast-1:123456789012"
 LONGEST = {
     "AWS::ApiGatewayV2::Api": "a1b2c3d4e5",
     "AWS::DynamoDB::GlobalTable": f"{LONG_STACK}-{{id}}-1A2B3C4D5E6F7",
+    "AWS::Events::EventBus": "e" * 256,
     "AWS::Events::Rule": f"{LONG_STACK}-{{id}}"[:51] + "-1A2B3C4D5E6F",
+    "AWS::Kinesis::Stream": "s" * 128,
     "AWS::Lambda::Function": f"{LONG_STACK}-{{id}}"[:51] + "-1A2B3C4D5E6F",
     "AWS::Logs::LogGroup": f"{LONG_STACK}-{{id}}-1A2B3C4D5E6F",
     "AWS::SNS::Topic": f"arn:aws:sns:{AT}:{LONG_STACK}-{{id}}-1A2B3C4D5E6F",
     "AWS::SQS::Queue": "https://sqs.ap-southeast-1.amazonaws.com/123456789012/" + "q" * 80,
     "AWS::Scheduler::ScheduleGroup": "g" * 64,
+    "AWS::StepFunctions::StateMachine": f"arn:aws:states:{AT}:stateMachine:" + "m" * 80,
     "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{AT}:secret:{{id}}-1A2B3C4D5E6F-AbCdEf",
 }
 LONGEST_QUEUE_ARN = f"arn:aws:sqs:{AT}:" + "q" * 80
@@ -103,17 +109,31 @@ def test_each_dimension_names_a_resource_of_the_right_type_in_its_own_template(a
         for alarm in alarms
         for metric in alarm.metrics
         for dimension, value in metric.dimensions.items()
-        if value not in named(alarm.template, metric.namespace, dimension)
+        if value not in named(alarm.template, metric, dimension)
     ]
     assert wrong == []
 
 
-def named(template, namespace, dimension):
-    """What a dimension can be, in this template."""
+def named(template, metric, dimension):
+    """What a dimension of a metric can be, in this template."""
     if dimension == "Operation":
         return botocore.session.Session().get_service_model("dynamodb").operation_names
-    kinds = [kind for each in PUBLISHED[namespace] for kind in each.dimensions.get(dimension, ())]
-    return {name_of(resource) for resource in template.of_type(*kinds)}
+    if dimension == "EventBusName":
+        return buses_of(template)
+    kinds = [kind for each in PUBLISHED[metric.namespace] for kind in each.dimensions.get(dimension, ())]
+    found = template.of_type(*kinds)
+    if dimension == "RuleName":
+        found = [each for each in found if bus_of(each) == metric.dimensions.get("EventBusName", "default")]
+    return {name_of(resource) for resource in found}
+
+
+def bus_of(rule):
+    return rule.properties.get("EventBusName", "default")
+
+
+def buses_of(template):
+    """The buses of the rules: some are of other stacks."""
+    return {bus_of(rule) for rule in template.of_type("AWS::Events::Rule")}
 
 
 def name_of(resource):
@@ -121,6 +141,10 @@ def name_of(resource):
     match resource.type:
         case "AWS::SQS::Queue" | "AWS::SNS::Topic":
             return resource.arn.rpartition(":")[2]
+        case "AWS::Events::Rule":
+            return resource.name.rpartition("|")[2]
+        case "AWS::StepFunctions::StateMachine":
+            return resource.arn
         case "AWS::ApiGateway::RestApi":
             return resource.properties["Name"]
         case "AWS::ApiGatewayV2::Stage":
@@ -161,6 +185,15 @@ def needed_by(resource, template):
         return set()
     if resource.type == "AWS::Lambda::Function" and is_invoked_asynchronously(resource, template):
         needed |= {"AsyncEventsDropped", "DestinationDeliveryFailures"}
+    if resource.type == "AWS::Lambda::Function" and is_a_step(resource, template):
+        needed -= {"Errors"}  # some are answers, some are tried again, and what remains fails the execution
+    if resource.type == "AWS::Lambda::EventSourceMapping" and keeps_failures(resource):
+        needed |= {"OnFailureDestinationDeliveredEventCount", "DroppedEventCount"}
+    if resource.type == "AWS::Lambda::Function" and any(
+        each.properties["FunctionName"] == resource.name and keeps_failures(each)
+        for each in template.of_type("AWS::Lambda::EventSourceMapping")
+    ):
+        needed |= {"IteratorAge", "DestinationDeliveryFailures"}
     if resource.type == "AWS::SQS::Queue":
         mapped = [each.properties["EventSourceArn"] for each in template.of_type("AWS::Lambda::EventSourceMapping")]
         # A queue that is worked has an alarm when nothing works it: QueueStall; one that is not, for each message.
@@ -171,6 +204,16 @@ def needed_by(resource, template):
 def is_invoked_asynchronously(function, template):
     settings = template.of_type("AWS::Lambda::EventInvokeConfig")
     return any(each.properties["FunctionName"] in {function.name, function.arn} for each in settings)
+
+
+def is_a_step(function, template):
+    machines = template.of_type("AWS::StepFunctions::StateMachine")
+    return any(f'"{function.arn}"' in each.properties["DefinitionString"] for each in machines)
+
+
+def keeps_failures(mapping):
+    """Whether it is of a stream, and what is given up goes somewhere."""
+    return "DestinationConfig" in mapping.properties
 
 
 def watched(alarms, resource):
@@ -284,6 +327,8 @@ def with_long_names(node, resources):
             return separator.join(with_long_names(part, resources) for part in parts)
         case {"Fn::GetAtt": [name, "Arn"]} if resources[name]["Type"] == "AWS::SQS::Queue":
             return LONGEST_QUEUE_ARN
+        case {"Fn::GetAtt": [name, "Id"]} if resources[name]["Type"] == "AWS::Lambda::EventSourceMapping":
+            return str(UUID(int=0))
         case {"Ref": name}:
             return LONGEST[resources[name]["Type"]].format(id=name)
     assert isinstance(node, str), f"not known here: {json.dumps(node)}"
@@ -312,6 +357,7 @@ def commands(text):
 def test_each_command_names_a_resource_of_the_alarms_own_stack(alarms):
     for alarm in alarms:
         own = {each for resource in alarm.template.resources.values() for each in (resource.name, resource.arn) if each}
+        own |= buses_of(alarm.template)
         for command in commands(alarm.description.partition(" First: ")[2]):
             if command != "aws lambda get-account-settings":
                 assert any(word in own for word in command.split()), (alarm.stack, alarm.name, command)

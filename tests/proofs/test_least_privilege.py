@@ -12,7 +12,7 @@ from tests.proofs.measure import measured, run_with, survivors
 from tests.proofs.page import PAGE, page_with_figures
 from tests.proofs.subjects import STACKS, resolved, subjects_of, template_named
 from tests.proofs.table import ZERO, of_permissions
-from tests.support.synthesis import resources
+from tests.support.synthesis import role_policies
 
 EVERY_STACK = pytest.mark.parametrize("stack", STACKS)
 
@@ -81,7 +81,7 @@ def test_the_table_of_make_prove_has_zero_where_it_is_due(stack):
 def with_mistake(stack, action, mistake):
     """What is said of the first function whose role has a statement with this action, once that statement is another one."""
     template = copy.deepcopy(template_named(stack))
-    for policy in resources(template, "AWS::IAM::Policy").values():
+    for policy in role_policies(template).values():
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
             if action in statement["Action"]:
                 statement.update(mistake)

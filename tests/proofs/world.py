@@ -15,6 +15,7 @@ from typing import Any
 from unittest import mock
 
 from aws_lambda_powertools.utilities.circuit_breaker.base import _LAST_OBSERVED_STATE, _LOCAL_FAILURES, _LOCAL_SUCCESSES
+from moto.events.models import events_backends
 from moto.sqs.models import sqs_backends
 
 from serverless_patterns.testing.resource import FunctionResource
@@ -24,6 +25,8 @@ from tests.proofs.account import ACCOUNT, INBOX, REGION, account_of, client, nam
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = Path(__file__).with_name("files")
+#: Where the functions of a user's own are that stand beside a bundled handler.
+STOCK = ROOT / "tests" / "support" / "stock"
 #: The first names of modules that are the handlers' own.
 _OWN = frozenset(folder.name for folder in (ROOT / "lambda_src").iterdir() if folder.is_dir())
 
@@ -133,15 +136,24 @@ class World:
         assert all("Reason" in each["attributes"] for each in found)
         return [each["body"] for each in found]
 
-    # --- topics
+    # --- topics and buses
 
     def published(self, topic_arn: str) -> list[dict[str, Any]]:
         """What has been published to a topic: what SNS says of each message."""
         return [json.loads(each["body"]) for each in self.messages(f"{INBOX}{name_of(topic_arn)}")]
 
     def announced(self) -> list[dict[str, Any]]:
-        """The events that the function has announced."""
+        """The events that the function has announced, whether on a topic or on a bus."""
+        if "BUS_NAME" in self.variables:
+            return [_from_a_bus(event) for event in self.put_on(self.variables["BUS_NAME"])]
         return [json.loads(each["Message"]) for each in self.published(self.variables["TOPIC_ARN"])]
+
+    def put_on(self, bus_arn: str) -> list[dict[str, Any]]:
+        """What has been put on a bus: the events as a rule sends them; they are gone then."""
+        found: list[dict[str, Any]] = events_backends[ACCOUNT][REGION].event_buses[name_of(bus_arn)].rules[INBOX].events
+        taken = list(found)
+        found.clear()
+        return taken
 
     # --- tables
 
@@ -149,6 +161,12 @@ class World:
         """The items of a table, as the service has them."""
         found: list[dict[str, Any]] = client("dynamodb").scan(TableName=table)["Items"]
         return found
+
+
+def _from_a_bus(event: dict[str, Any]) -> dict[str, Any]:
+    """An event of a bus in the form that it has on a topic."""
+    detail = event["detail"]
+    return {"source": event["source"], "type": event["detail-type"], "data": detail["data"], **detail["metadata"]}
 
 
 #: Prepares the world, lets the function work in it, and asserts what comes out.
@@ -160,7 +178,8 @@ def world_of(template: ResolvedTemplate, function: FunctionResource, boundary: B
     """A world with nothing in it but the template's resources, all of them empty."""
     world = World(template, function, boundary)
     lambda_ = {"AWS_LAMBDA_FUNCTION_NAME": function.name, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
-    with mock.patch.dict(os.environ, {**world.variables, **lambda_}), account_of(template), _own_modules():
+    path = mock.patch.object(sys, "path", [*sys.path, str(STOCK)])
+    with mock.patch.dict(os.environ, {**world.variables, **lambda_}), account_of(template), path, _own_modules():
         world.restart()
         yield world
 

@@ -35,12 +35,35 @@ def readable(stack: cdk.Stack, node: Any) -> Any:
 
 def properties_at(stack: cdk.Stack, path: str) -> dict[str, Any]:
     """The properties of the construct at this path, below the stack."""
+    found: dict[str, Any] = readable(stack, _resource_at(stack, path).get("Properties", {}))
+    return found
+
+
+def _resource_at(stack: cdk.Stack, path: str) -> dict[str, Any]:
+    """The resource at this path, below the stack, as it stands in the template."""
+    found: dict[str, Any] = template_of(stack)["Resources"][_logical_id(stack, path)]
+    return found
+
+
+def depends_on(stack: cdk.Stack, path: str, other: str) -> bool:
+    """Whether CloudFormation is told to define another one before the resource at this path."""
+    return _logical_id(stack, other) in _resource_at(stack, path).get("DependsOn", [])
+
+
+def rule_arn(stack: cdk.Stack, path: str) -> str:
+    """The ARN that the rule at this path will have, of its name and that of its bus."""
+    rule = properties_at(stack, path)
+    bus = rule.get("EventBusName", "default")
+    name = rule["Name"] if bus == "default" else f"{bus}/{rule['Name']}"
+    arn: str = readable(stack, stack.resolve(stack.format_arn(service="events", resource="rule", resource_name=name)))
+    return arn
+
+
+def _logical_id(stack: cdk.Stack, path: str) -> str:
     construct: Any = stack
     for name in path.split("/"):
         construct = construct.node.find_child(name)
-    element = construct if isinstance(construct, cdk.CfnElement) else construct.node.default_child
-    resource = template_of(stack)["Resources"][stack.get_logical_id(element)]
-    return readable(stack, resource.get("Properties", {}))
+    return stack.get_logical_id(construct if isinstance(construct, cdk.CfnElement) else construct.node.default_child)
 
 
 def key_statements(stack: cdk.Stack, path: str) -> list[dict[str, Any]]:

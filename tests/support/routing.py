@@ -68,32 +68,18 @@ class Routing:
 
     def replay(self, name, *, since, routes=()):
         """Replay what the bus took since then, to these routes or all, and wait until all is on its way."""
-        archive = self._client.describe_archive(ArchiveName=self.output("ArchiveName"))["ArchiveArn"]
-        destination = {"Arn": self.output("BusArn")} | ({"FilterArns": [self.rule(each) for each in routes]} if routes else {})
+        destination = {"Arn": self.output("BusArn")}
+        if routes:
+            destination["FilterArns"] = [self.output(f"{route}RuleArn") for route in routes]
         self._client.start_replay(
             ReplayName=name,
-            EventSourceArn=archive,
+            EventSourceArn=self.output("ArchiveArn"),
             EventStartTime=int(since),
             EventEndTime=time.time(),
             Destination=destination,
         )
         state = eventually(lambda: self._client.describe_replay(ReplayName=name)["State"], "COMPLETED")
         assert state == "COMPLETED"
-
-    def rule(self, route):
-        """The ARN of the rule of a route: the one that sends to its queue."""
-        arn = self.queue_arn(route)
-        bus = self.output("BusName")
-        (name,) = self._client.list_rule_names_by_target(TargetArn=arn, EventBusName=bus)["RuleNames"]
-        return self._client.describe_rule(Name=name, EventBusName=bus)["Arn"]
-
-    def queue_arn(self, route):
-        """The ARN of the queue of a route."""
-        client = self.account.client("sqs")
-        names = ["QueueArn"]
-        return client.get_queue_attributes(QueueUrl=self.output(f"{route}QueueUrl"), AttributeNames=names)["Attributes"][
-            names[0]
-        ]
 
     def queue(self, route):
         """The queue of a route."""
@@ -115,7 +101,7 @@ class Routing:
     def rows(self, route, entries):
         """The rows that a route has of these events, by id."""
         wanted = ids_of(entries)
-        return {row["id"]: row for row in self._table(f"{route}TableName") if row["id"] in wanted}
+        return {row["event_id"]: row for row in self._table(f"{route}TableName") if row["event_id"] in wanted}
 
     def kept(self, route, entries):
         """Of which of these events a route has a row."""

@@ -8,15 +8,34 @@ from typing import Any
 
 from serverless_patterns.testing.service_roles import service_reports
 from serverless_patterns.testing.template import ResolvedTemplate
-from tests.support.synthesis import resources
+from tests.support.synthesis import resources, role_policies
 
 Template = Mapping[str, Any]
 #: Actions for which AWS has no resource to name.
 #: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
-WITHOUT_RESOURCE = frozenset({"xray:PutTelemetryRecords", "xray:PutTraceSegments"})
+#: https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
+WITHOUT_RESOURCE = frozenset(
+    {
+        *(f"xray:{action}" for action in ("GetSamplingRules", "GetSamplingTargets", "PutTelemetryRecords", "PutTraceSegments")),
+        *(f"logs:{action}LogDelivery" for action in ("Create", "Delete", "Get", "Update")),
+        *(
+            f"logs:{action}"
+            for action in ("DescribeLogGroups", "DescribeResourcePolicies", "ListLogDeliveries", "PutResourcePolicy")
+        ),
+    }
+)
 #: Services whose roles cannot be lent: to name a role takes iam:PassRole, in the role's own account, and what uses it is the
 #: resource that named it. https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
 WITHOUT_SOURCE = frozenset({"lambda.amazonaws.com", "apigateway.amazonaws.com"})
+#: The keys of conditions that name a source.
+SOURCES = frozenset(
+    {
+        "aws:SourceAccount",
+        "aws:SourceArn",
+        "kms:EncryptionContext:aws:events:event-bus:arn",
+        "kms:EncryptionContext:aws:logs:arn",
+    }
+)
 #: The resource policies, and where each keeps its document.
 RESOURCE_POLICIES = {
     "AWS::KMS::Key": "KeyPolicy",
@@ -31,7 +50,7 @@ def wide_statements(template: Template) -> list[str]:
     """Statements of roles with a wildcard in an action, or for every resource where AWS knows one."""
     return [
         f"{key}: {json.dumps(statement)}"
-        for key, policy in resources(template, "AWS::IAM::Policy").items()
+        for key, policy in role_policies(template).items()
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
         if _is_wide(statement)
     ]
@@ -112,7 +131,10 @@ def _resource_statements(template: Template) -> Iterator[tuple[str, Mapping[str,
 
 
 def _names_a_source(statement: Mapping[str, Any]) -> bool:
-    """Whether a condition of a statement asks for the ARN or the account that a service acts for, whatever the operator."""
+    """Whether a condition of a statement asks for the ARN or the account that a service acts for, whatever the operator.
+
+    CloudWatch Logs names the log group in the context with which it encrypts.
+    """
     conditions = statement.get("Condition", {})
     positive = [found for operator, found in conditions.items() if re.match(r"(String|Arn)(Equals|Like)$", operator)]
-    return any(key in {"aws:SourceArn", "aws:SourceAccount"} for found in positive for key in found)
+    return any(key in SOURCES for found in positive for key in found)

@@ -4,10 +4,12 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from serverless_patterns.guard.stateful import is_stateful
+from serverless_patterns.guard.stateful import is_stateful, policy, strength
 from tests.support.synthesis import resources
 
 Template = Mapping[str, Any]
+#: The strength of a policy that keeps all, after a first deploy at least.
+KEPT = 2
 #: What names a resource for its whole region or account: with one, a second stack or a replacement fails.
 PHYSICAL_NAMES = {
     "AWS::ApiGateway::ApiKey": "Name",
@@ -35,7 +37,10 @@ PHYSICAL_NAMES = {
 #: Physical names that AWS leaves no choice about -> why.
 NAMED = {
     r"API-Gateway-Execution-Logs_\{\}/v1": "API Gateway writes to it, and makes one without retention otherwise",
+    r"/aws/vendedlogs/states/[\w-]+-[0-9A-F]{8}": "only groups with this prefix need no part of a policy of the account",
     r"Test-Events-Topic-[0-9A-F]{8}\.fifo": "the name of a FIFO topic must end in .fifo: CDK makes a unique one",
+    r"[\w-]+-Events-[0-9A-F]{8}": "CloudFormation makes no names for buses: this one begins with that of its stack",
+    r"[\w-]+Rule-[0-9A-F]{8}": "the policies of its queues name a rule before it is there: it would send in vain until then",
 }
 
 
@@ -58,16 +63,24 @@ def needless_names(template: Template) -> list[str]:
     return [name for name in physical_names(template) if not any(re.fullmatch(pattern, name) for pattern in NAMED)]
 
 
+def keys_of_snapshots(template: Template) -> set[str]:
+    """The keys of a template that must stay because a database leaves a snapshot, which nobody could restore without."""
+    databases = resources(template, "AWS::RDS::DBCluster").values()
+    leaves = any(policy(each, "DeletionPolicy") == "Snapshot" for each in databases)
+    return set(resources(template, "AWS::KMS::Key")) if leaves else set()
+
+
 def kept_otherwise(template: Template, kept: Collection[str]) -> list[str]:
     """Resources with data that stay behind and are not among those that should, and those that should and do not."""
     stateful = {key: each for key, each in template["Resources"].items() if is_stateful(each)}
-    return sorted({key for key, each in stateful.items() if each.get("DeletionPolicy") == "Retain"} ^ set(kept))
+    return sorted({key for key, each in stateful.items() if strength(policy(each, "DeletionPolicy")) == KEPT} ^ set(kept))
 
 
 def replaced_otherwise_than_deleted(template: Template) -> list[str]:
     """Resources that a replacement treats otherwise than a removal."""
     found = template["Resources"].items()
-    return [key for key, each in found if each.get("UpdateReplacePolicy") != each.get("DeletionPolicy")]
+    names = ("UpdateReplacePolicy", "DeletionPolicy")
+    return [key for key, each in found if len({strength(policy(each, name)) for name in names}) > 1]
 
 
 def kept_tables_that_can_be_lost(template: Template) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.proofs.account import client
+from tests.proofs.account import client, name_of
 from tests.proofs.world import World
 
 _POISON = "no JSON"
@@ -21,9 +21,12 @@ def comes_again_soon(world: World, body: object, *, milliseconds_left: int = 300
     assert 0 < world.hidden_for(handle) <= _RETRY_DELAY
 
 
-def a_message_comes_again_while_the_topic_is_gone(body: Callable[[World], Any]) -> Callable[[World], None]:
+def a_message_comes_again_while_nothing_can_be_announced(body: Callable[[World], Any]) -> Callable[[World], None]:
     def scenario(world: World) -> None:
-        client("sns").delete_topic(TopicArn=world.variables["TOPIC_ARN"])
+        if "BUS_NAME" in world.variables:
+            client("events").delete_event_bus(Name=name_of(world.variables["BUS_NAME"]))
+        else:
+            client("sns").delete_topic(TopicArn=world.variables["TOPIC_ARN"])
         comes_again_soon(world, body(world))
 
     return scenario

@@ -12,7 +12,7 @@ from serverless_patterns.testing.resource import FunctionResource
 from tests.handlers.fanout_client import EVENT
 from tests.handlers.s3_client import bridged, notified
 from tests.proofs.account import client
-from tests.proofs.scenarios.queues import a_message_comes_again_while_the_topic_is_gone, poison_is_kept_with_its_reason
+from tests.proofs.scenarios.queues import a_message_comes_again_while_nothing_can_be_announced, poison_is_kept_with_its_reason
 from tests.proofs.world import Scenario, World
 
 CSV = b"id,text\n1,one\n2,two\n"
@@ -23,7 +23,7 @@ def scenarios_of(function: FunctionResource) -> Sequence[Scenario]:
     if function.handler == "s3_processing.notifier.handler":
         body = _failed if function.environment["ACTION"] == "alert" else _done
         announced = a_failure_is_announced if function.environment["ACTION"] == "alert" else an_end_is_announced
-        return [announced, poison_is_kept_with_its_reason, a_message_comes_again_while_the_topic_is_gone(body)]
+        return [announced, poison_is_kept_with_its_reason, a_message_comes_again_while_nothing_can_be_announced(body)]
     of_both = [a_table_becomes_rows, an_image_gets_a_thumbnail, an_object_without_versions_is_read, an_object_that_is_gone]
     if "QUEUE_URL" not in function.environment:
         return of_both
@@ -31,7 +31,7 @@ def scenarios_of(function: FunctionResource) -> Sequence[Scenario]:
         *of_both,
         without_enough_time_a_message_is_put_back,
         poison_is_kept_with_its_reason,
-        a_message_comes_again_while_the_topic_is_gone(lambda world: bridged(_uploaded(world, "a.csv", CSV))),
+        a_message_comes_again_while_nothing_can_be_announced(lambda world: bridged(_uploaded(world, "a.csv", CSV))),
     ]
 
 

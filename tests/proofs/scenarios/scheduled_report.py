@@ -85,6 +85,9 @@ def _are_reported(world: World) -> None:
     if "TOPIC_ARN" in world.variables:
         told = "".join(notice["Message"] for notice in world.published(world.variables["TOPIC_ARN"]))
         assert all(f"{quote(key)}?" in told for key in keys)
+    if "BUS_NAME" in world.variables:
+        links = "".join(each["link"] for event in world.announced() for each in event["data"]["files"])
+        assert all(f"{quote(key)}?" in links for key in keys)
     if "MAIL_FROM" in world.variables:
         assert _mailed() == [world.variables["MAIL_FROM"]] * len(DAYS)
 

@@ -44,7 +44,7 @@ def _second_function(resources: Resources) -> None:
 
 
 def _no_dead_letters(resources: Resources) -> None:
-    statements = one_of(resources, "AWS::IAM::Policy", "Worker")["Properties"]["PolicyDocument"]["Statement"]
+    statements = one_of(resources, "AWS::IAM::ManagedPolicy", "Worker")["Properties"]["PolicyDocument"]["Statement"]
     statements.remove(next(each for each in statements if each["Action"] == "sqs:SendMessage"))
 
 

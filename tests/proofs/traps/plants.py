@@ -62,7 +62,7 @@ def renamed(kind: str, part: str) -> Plant:
 
 def granted(part: str, action: str | list[str], resource: object) -> Plant:
     """A statement more in the policy of a role."""
-    return setting_in_policy("AWS::IAM::Policy", part, {"Effect": "Allow", "Action": action, "Resource": resource})
+    return setting_in_policy("AWS::IAM::ManagedPolicy", part, {"Effect": "Allow", "Action": action, "Resource": resource})
 
 
 def setting_in_policy(kind: str, part: str, statement: Mapping[str, Any], document: str = "PolicyDocument") -> Plant:
@@ -74,7 +74,7 @@ def changed(part: str, action: str, **changes: object) -> Plant:
     """Something else in the first statement of a role's policy that has this action."""
 
     def plant(resources: Resources) -> None:
-        statements = one_of(resources, "AWS::IAM::Policy", part)["Properties"]["PolicyDocument"]["Statement"]
+        statements = one_of(resources, "AWS::IAM::ManagedPolicy", part)["Properties"]["PolicyDocument"]["Statement"]
         next(each for each in statements if action in each["Action"]).update(copy.deepcopy(changes))
 
     return plant
@@ -84,7 +84,7 @@ def not_granted(part: str, action: str) -> Plant:
     """No such action in the first statement of a role's policy that has it; none of the rest if it is the only one."""
 
     def plant(resources: Resources) -> None:
-        statements = one_of(resources, "AWS::IAM::Policy", part)["Properties"]["PolicyDocument"]["Statement"]
+        statements = one_of(resources, "AWS::IAM::ManagedPolicy", part)["Properties"]["PolicyDocument"]["Statement"]
         found = next(each for each in statements if action in each["Action"])
         if found["Action"] == action:
             statements.remove(found)
