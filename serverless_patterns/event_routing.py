@@ -18,7 +18,14 @@ from serverless_patterns._blocks.arguments import check_arguments
 from serverless_patterns._blocks.bus_feed import Feed, check_schedule, forward_events, schedule_events
 from serverless_patterns._blocks.checks import check, check_type
 from serverless_patterns._blocks.encryption import with_key
-from serverless_patterns._blocks.event_bus import DEFAULT_BUS, check_bus, check_publishers, define_archive, define_bus
+from serverless_patterns._blocks.event_bus import (
+    DEFAULT_BUS,
+    bus_name,
+    check_bus,
+    check_publishers,
+    define_archive,
+    define_bus,
+)
 from serverless_patterns._blocks.event_pattern import checked_pattern
 from serverless_patterns._blocks.event_route import Route, define_route
 from serverless_patterns._blocks.handler import Handler
@@ -58,12 +65,13 @@ class EventRouting(Construct):
         bus: A bus of yours, such as that of another ``EventRouting``, or ``events.EventBus.from_event_bus_name(self, "Default",
             "default")`` for the one that AWS services send to. Default: one is defined.
         publishers: Ids of other accounts (12 digits) and of organizations (``o-...``) whose principals may put events on the
-            bus that is defined. Default: those of its own account only.
+            bus that is defined. They may name any source and id, yours as well: an event of yours that comes after such a one
+            is taken for its duplicate. Name those that you trust. Default: those of its own account only.
         archive: Whether events can be replayed for as long as ``operations.archive_days`` says. Default: those of a bus that is
             defined; a bus of yours may have an archive, or many more events than these.
         encryption_key: A customer managed key for the bus, the archive, the queues and the tables that are defined. Its policy
-            must let EventBridge use it: added here to a key of this app. Default: that of the operations, else keys that AWS
-            owns, free.
+            must let EventBridge use it: added here to a key of this app. What the bus cannot encrypt with it is kept in a queue
+            that SQS encrypts by itself. Default: that of the operations, else keys that AWS owns, free.
         operations: Retention, logs, capacity, archive. Default: the careful ones.
 
     Raises:
@@ -90,6 +98,7 @@ class EventRouting(Construct):
         self._operations = with_key(operations, encryption_key)
         self._key = self._operations.encryption_key
         self._undelivered: sqs.IQueue | None = None
+        self._name = bus_name(self) if bus is None else "*"
         self._bus = bus or self._define_bus(publishers)
         if self._key is not None:
             allow_events_key(self, self._key)
@@ -109,7 +118,7 @@ class EventRouting(Construct):
 
     @property
     def dead_letter_queue(self) -> sqs.IQueue | None:
-        """Where events are kept that the bus could not encrypt or decrypt, if it has a key and was defined."""
+        """Where events are kept that the bus could not encrypt or decrypt, if it was defined and has a key: without that."""
         return self._undelivered
 
     @property
@@ -122,7 +131,7 @@ class EventRouting(Construct):
         """What a stack shows after a deploy, by its stable name."""
         shown = {"BusName": self._bus.event_bus_name, "BusArn": self._bus.event_bus_arn}
         if self._archive is not None:
-            shown["ArchiveName"] = self._archive.ref
+            shown |= {"ArchiveName": self._archive.ref, "ArchiveArn": self._archive.attr_arn}
         for part in self._parts:
             shown |= part.outputs
         return shown
@@ -258,7 +267,9 @@ class EventRouting(Construct):
 
     def _define_bus(self, publishers: Sequence[str]) -> events.EventBus:
         if self._key is not None:
-            self._undelivered = dead_letter_queue(self, "BusDeadLetterQueue", key=self._key, operations=self._operations)
+            # Events come here when the key cannot be used: SQS could not encrypt them with it either.
+            # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-event-bus-dlq.html
+            self._undelivered = dead_letter_queue(self, "BusDeadLetterQueue", key=None, operations=self._operations)
         return define_bus(
             self,
             "Bus",
@@ -272,7 +283,9 @@ class EventRouting(Construct):
         days = self._operations.archive_days
         if not wanted or days is None:
             return None
-        return define_archive(self, "Archive", bus=self._bus, days=days, key=self._key, operations=self._operations)
+        return define_archive(
+            self, "Archive", bus=self._bus, name=self._name, days=days, key=self._key, operations=self._operations
+        )
 
     def _undelivered_of(self, scope: Construct) -> sqs.Queue:
         return dead_letter_queue(scope, "DeliveryDeadLetterQueue", key=self._key, operations=self._operations)

@@ -31,6 +31,7 @@ from serverless_patterns._blocks.encryption import with_key
 from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.order_api import API_ACTIONS, SCHEMA_FILE, ApiStarter
+from serverless_patterns._blocks.order_retries import Retries
 from serverless_patterns._blocks.order_starters import (
     EventSource,
     EventStarter,
@@ -70,8 +71,11 @@ PARTS: Mapping[Part, tuple[str, int]] = {
 #: Characters of the name of a workflow, which is part of keys and ids of events.
 LONGEST_NAME = 64
 
-#: What an order is, unless the user says otherwise. A transaction of DynamoDB changes at most 100 items.
+#: Items of an order: a transaction of DynamoDB changes at most 100, and one is the order's row.
 #: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+MOST_ITEMS = 99
+
+#: What an order is, unless the user says otherwise.
 ORDER: Mapping[str, Any] = {
     "type": "object",
     "properties": {
@@ -82,7 +86,7 @@ ORDER: Mapping[str, Any] = {
         "items": {
             "type": "array",
             "minItems": 1,
-            "maxItems": 99,
+            "maxItems": MOST_ITEMS,
             "items": {
                 "type": "object",
                 "properties": {
@@ -125,7 +129,8 @@ class OrderWorkflow(Construct):
     Args:
         resource: What the orders are called; the types of announcements begin with it. Default ``"orders"``.
         schema: JSON Schema (draft 2020-12) of an order. The bundled steps need ``amount`` (a number), ``currency`` (a string)
-            and ``items`` (an array of ``sku`` and ``quantity``), all required. Default: those, customer_id, and where it goes.
+            and ``items`` (an array of ``sku`` and ``quantity``, ``maxItems`` of 99 at most), all required. Default: those,
+            customer_id, and where it goes.
         kind: ``"standard"`` (default) runs each order once and keeps its history for 90 days. ``"express"`` is cheaper and
             ends after five minutes, whatever is not undone then: for orders that are worked in seconds.
         starter: What starts an execution for each order, named after its id. ``"queue"``: a queue and a function. ``"api"``:
@@ -140,7 +145,8 @@ class OrderWorkflow(Construct):
         handlers: Your functions instead of bundled ones, by ``"validation"``, ``"stock"``, ``"payment"``, ``"shipping"``. Each
             gets ``{"step", "order_id", "execution", "order"}``, may be asked more than once, and raises what the bundled ones
             raise: ``InvalidOrder``, ``OutOfStock``, ``PaymentDeclined`` or ``ShippingFailed`` for an answer, and
-            ``UnavailableError`` for what is to be tried again.
+            ``UnavailableError`` for what is to be tried again. What undoes a step is tried again whatever it raises but
+            ``RefundRefusedError`` and ``ConflictError``. A validation lets no order pass of more than 100 KiB.
         ships_to: The countries that orders are shipped to, as ``ship_to.country`` names them. Default: all.
         queue: Options of the queue that is defined, or a queue of yours; with ``starter="queue"`` or ``"event"``.
         dead_letter_queue: That of an imported ``queue``, which does not know its own.
@@ -151,12 +157,15 @@ class OrderWorkflow(Construct):
         bus: An event bus of yours that orders are announced on, instead of a topic. It need not be the one in ``started_by``.
         broadcast_to: Topics and standard queues that are told as well, all at once, by names in PascalCase. Default: none.
         payment_secret: A secret of yours with ``{"url": ..., "api_key": ...}``. Default: one is defined.
-        retry: How a step is tried again. Default: 4 times, after up to 2, 4, 8 and 16 s.
-        compensation_retry: How what undoes a step is tried again. Default: 12 times within about two hours, in an Express one
-            4 times within 15 s.
-        timeout: The longest that an execution may take. Default: a day; an Express one five minutes, the most.
-        encryption_key: A customer managed key for all that is defined, logs included. Default: that of the operations, or keys
-            that AWS owns, free. The policy of a key of this app is
+        retry: How a step is tried again. Default: 4 times, after up to 2, 4, 8 and 16 s. A standard execution asks a function
+            that is throttled 20 times more, after up to five minutes each.
+        compensation_retry: How what undoes a step is tried again. Default: 20 times, after up to 15 minutes each: 200 minutes
+            at most, 100 on average. In an Express one 4 times, 15 s at most.
+        timeout: The longest that an execution may take, a year at most, and not less than all tries may last: an execution
+            that is ended undoes nothing. Default: a day; an Express one five minutes, the most.
+        encryption_key: A customer managed key for all tables, queues, topics, secrets and logs that are defined. What Step
+            Functions keeps itself, the history of executions with their orders, is under a key that AWS owns. Default: that of
+            the operations, or keys that AWS owns, free. The policy of a key of this app is
             completed here; that of an imported one must let CloudWatch Logs use it.
         operations: Retention, backups, logs, capacity. Default: the careful ones.
 
@@ -204,7 +213,9 @@ class OrderWorkflow(Construct):
         _check(resource, kind, self._handlers, ships_to=ships_to, timeout=timeout)
         check(topic is None or not topic.fifo, "topic must be a standard topic, got a FIFO one: orders end in no order")
         targets = _targets(broadcast_to)
-        retry, undo = _retries(kind, retry, compensation_retry)
+        retries = Retries.of(kind, retry, compensation_retry)
+        if kind == "standard":
+            retries.check_timeout(timeout, {part: seconds for part, (_, seconds) in PARTS.items()})
         order = _order_schema(ORDER if schema is None else schema, bundled={*PARTS} - {*self._handlers})
         tables = [_table_options(*given, key=encryption_key) for given in (("table", table), ("stock_table", stock_table))]
         super().__init__(scope, construct_id)
@@ -228,8 +239,7 @@ class OrderWorkflow(Construct):
                 targets={**self._told, **targets},
                 manual_queue=self._manual_queue,
             ),
-            retry=retry,
-            compensation_retry=undo,
+            retries=retries,
         )
         self._machine = define_state_machine(
             self,
@@ -241,7 +251,7 @@ class OrderWorkflow(Construct):
             operations=self._operations,
         )
 
-        started = Started(resource=resource, machine=self._machine, key=encryption_key, operations=self._operations)
+        started = Started(resource=resource, machine=self._machine, kind=kind, key=encryption_key, operations=self._operations)
         queued = Queued(queue=queue, dead_letters=dead_letter_queue, options=worker or WorkerOptions())
         self._starter: QueueStarter | ApiStarter | None = None
         if starter == "queue":
@@ -331,7 +341,10 @@ class OrderWorkflow(Construct):
         }
 
     def grant_start(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let a principal start executions. It names them after the order's id, and takes ExecutionAlreadyExists for done."""
+        """Let a principal start executions.
+
+        It names them after the order's id, and takes ExecutionAlreadyExists for done if it knows that it is the same order.
+        """
         return self._machine.grant_start_execution(grantee)
 
     def grant_read(self, grantee: iam.IGrantable) -> iam.Grant:
@@ -474,14 +487,6 @@ def _targets(given: Mapping[str, sns.ITopic | sqs.IQueue] | None) -> Mapping[str
     return dict(given or {})
 
 
-def _retries(kind: Kind, retry: Retry | None, undo: Retry | None) -> tuple[Retry, Retry]:
-    for name, value in (("retry", retry), ("compensation_retry", undo)):
-        check_type(name, value, Retry, "a Retry(...)", optional=True)
-    express = Retry(interval=Duration.seconds(1), max_attempts=4, max_delay=Duration.seconds(8))
-    patient = Retry(interval=Duration.seconds(5), max_attempts=12, max_delay=Duration.minutes(15))
-    return retry or Retry(), undo or (express if kind == "express" else patient)
-
-
 def _order_schema(schema: Mapping[str, object], bundled: set[Part]) -> dict[str, Any]:
     """The checked schema, with what the bundled steps need."""
     order = resource_schema(schema, reserved=())
@@ -498,6 +503,13 @@ def _order_schema(schema: Mapping[str, object], bundled: set[Part]) -> dict[str,
             found in kinds and name in required,
             f"schema must require {name!r} with type {kinds[0]!r}: the bundled steps work with it; "
             f"got {field!r}{'' if name in required else ', not required'}; or give handlers of yours",
+        )
+    if "stock" in bundled:
+        most = properties["items"].get("maxItems")
+        check(
+            isinstance(most, int) and most <= MOST_ITEMS,
+            f"schema must bound 'items' by maxItems of {MOST_ITEMS} at most, got {most!r}: the bundled stock reserves them and "
+            "marks the order in one transaction, which takes 100; or give handlers of yours",
         )
     return order
 

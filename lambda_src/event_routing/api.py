@@ -9,7 +9,8 @@ It takes one argument, and HANDLER names it as ``module:function``::
 
 An event that was handled is not handled again, however often it comes, replays included; one whose function raised or died
 comes again. Between its last effect and the note that it is done lies a moment: a function that dies in it is called once more
-for the same event. So an effect that must happen once, and not once or twice, needs a key of its own: ``event.id`` above.
+for the same event. So an effect that must happen once, and not once or twice, needs a key of its own: ``event.id`` above,
+with ``event.source`` if the events of several sources come here, whose ids may be the same.
 """
 
 from typing import Protocol

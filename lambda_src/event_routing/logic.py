@@ -39,13 +39,13 @@ class Events(Protocol):
     def claim(self, claim: Claim) -> Known | None:
         """Take the event up; if that was done before, what is known of it."""
 
-    def complete(self, event_id: str) -> None:
+    def complete(self, event: Envelope) -> None:
         """Write down that the event is done."""
 
-    def release(self, event_id: str) -> None:
+    def release(self, event: Envelope) -> None:
         """Let the event be taken up again at once."""
 
-    def mark_replayed(self, event_id: str, replay: str) -> None:
+    def mark_replayed(self, event: Envelope, replay: str) -> None:
         """Write down that a replay brought the event again."""
 
 
@@ -93,7 +93,7 @@ class Route:
         elif known.state is State.IN_PROGRESS:
             raise PostponedError(_IN_PROGRESS, delay=max(1, math.ceil(known.until + 1 - self._now())))
         elif received.replay:
-            self._events.mark_replayed(received.event.id, received.replay)
+            self._events.mark_replayed(received.event, received.replay)
         _log(received, known, message)
 
     def _refuse_forgotten(self, received: Received) -> None:
@@ -117,7 +117,7 @@ class Route:
     def _take(self, event: Envelope, message: Message) -> None:
         if self._handle:
             self._let_handle(self._handle, event, message)
-            self._events.complete(event.id)
+            self._events.complete(event)
         metrics.count("Events", EventType=event.type)
 
     def _let_handle(self, handle: Handle, event: Envelope, message: Message) -> None:
@@ -134,7 +134,7 @@ class Route:
 
     def _release(self, event: Envelope) -> None:
         try:
-            self._events.release(event.id)
+            self._events.release(event)
         except Exception as error:  # noqa: BLE001  its time ends by itself: the event only comes later
             logger.warning("event not released", event_id=event.id, error=type(error).__name__)
 

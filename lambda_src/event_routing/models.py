@@ -26,8 +26,8 @@ class Settings:
     """What the construct tells the handler through environment variables.
 
     Args:
-        table_name: TABLE_NAME: the table of this route's events, of no other route's; its key is the text ``id``, and its
-            time-to-live attribute ``expires_at``.
+        table_name: TABLE_NAME: the table of this route's events, of no other route's; its key is the text ``id``, which is
+            ``<source>#<event's id>``, and its time-to-live attribute ``expires_at``.
         handler: HANDLER: the user's function, as ``module:function``; ``""`` to keep the events in the table.
         schema_file: SCHEMA_FILE: a JSON object with the schema of the data of each type, relative to the root of the code, if
             any. An event of a type that is not in it passes.

@@ -1,5 +1,6 @@
 """The calls to AWS: ``dynamodb:UpdateItem`` on the table of events, and no other.
 
+An event is known by its source and its id: what makes ids unique is whoever says so, and two of them may use the same.
 Expressions are made of constants: what an event says only ever travels as a value.
 """
 
@@ -12,6 +13,7 @@ from botocore.exceptions import ClientError
 from event_routing.models import Claim, Known, State
 from shared.aws import CLIENT_CONFIG
 from shared.dynamodb import attributes_of, values_of
+from shared.envelope import Envelope
 from shared.errors import InvalidError
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ _RELEASE = "SET claimed_until = :until"
 _MARK = "SET replayed = :replayed"
 
 _UNFIT = (
-    "The table takes no row of this event: a row has at most 400 KB, and the table's key is id. "
+    "The table takes no row of this event: a row has at most 400 KB, its source and id 2 KB, and the table's key is id. "
     "A function of your own, which HANDLER names, may take larger ones: of these the table does not keep the data."
 )
 
@@ -53,7 +55,7 @@ class EventsTable:
         values = {f":{name}": value for name, value in row.items()} | {":now": claim.now, ":in_progress": State.IN_PROGRESS}
         try:
             self._update(
-                claim.received.event.id,
+                claim.received.event,
                 UpdateExpression=expression,
                 ConditionExpression=_FREE,
                 ExpressionAttributeNames={f"#{name}": name for name in row},
@@ -68,25 +70,26 @@ class EventsTable:
             raise
         return None
 
-    def complete(self, event_id: str) -> None:
+    def complete(self, event: Envelope) -> None:
         """Write down that the event is done."""
         self._update(
-            event_id,
+            event,
             UpdateExpression=_COMPLETE,
             ExpressionAttributeNames={"#state": "state"},
             ExpressionAttributeValues=attributes_of({":state": State.COMPLETE}),
         )
 
-    def release(self, event_id: str) -> None:
+    def release(self, event: Envelope) -> None:
         """Let the event be taken up again at once."""
-        self._update(event_id, UpdateExpression=_RELEASE, ExpressionAttributeValues=attributes_of({":until": 0}))
+        self._update(event, UpdateExpression=_RELEASE, ExpressionAttributeValues=attributes_of({":until": 0}))
 
-    def mark_replayed(self, event_id: str, replay: str) -> None:
+    def mark_replayed(self, event: Envelope, replay: str) -> None:
         """Write down that a replay brought the event again."""
-        self._update(event_id, UpdateExpression=_MARK, ExpressionAttributeValues=attributes_of({":replayed": replay}))
+        self._update(event, UpdateExpression=_MARK, ExpressionAttributeValues=attributes_of({":replayed": replay}))
 
-    def _update(self, event_id: str, **parameters: Any) -> None:  # noqa: ANN401  boto3's own
-        self._client.update_item(TableName=self._name, Key=attributes_of({"id": event_id}), **parameters)
+    def _update(self, event: Envelope, **parameters: Any) -> None:  # noqa: ANN401  boto3's own
+        key = attributes_of({"id": f"{event.source}#{event.id}"})
+        self._client.update_item(TableName=self._name, Key=key, **parameters)
 
 
 def _row(claim: Claim) -> dict[str, object]:
@@ -94,7 +97,7 @@ def _row(claim: Claim) -> dict[str, object]:
     row: dict[str, object] = {
         name: getattr(event, name) for name in ("type", "version", "time", "source", "correlation_id", "causation_id")
     }
-    row |= {"state": claim.state, "recorded_at": _utc(claim.now), "expires_at": claim.expires_at}
+    row |= {"event_id": event.id, "state": claim.state, "recorded_at": _utc(claim.now), "expires_at": claim.expires_at}
     if claim.received.replay:
         row["replayed"] = claim.received.replay
     return row | ({"data": event.data} if claim.state is State.COMPLETE else {"claimed_until": claim.until})

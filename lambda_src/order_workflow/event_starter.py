@@ -20,7 +20,7 @@ def _settings() -> StarterSettings:
 
 @cache
 def _consumer() -> QueueConsumer:
-    starter = Starter(Executions(_settings().state_machine_arn).start, order_in_event)
+    starter = Starter(Executions(_settings().state_machine_arn).start_the_same, order_in_event)
     return QueueConsumer(_settings().queue, starter.work)
 
 

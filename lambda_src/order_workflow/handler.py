@@ -23,7 +23,7 @@ def _settings() -> StarterSettings:
 
 @cache
 def _consumer() -> QueueConsumer:
-    return QueueConsumer(_settings().queue, Starter(Executions(_settings().state_machine_arn).start).work)
+    return QueueConsumer(_settings().queue, Starter(Executions(_settings().state_machine_arn).start_the_same).work)
 
 
 @logger.inject_lambda_context(clear_state=True, log_event=False)

@@ -30,12 +30,17 @@ def validated(task: Task, schema: Schema) -> dict[str, Any]:
     """The order as the other steps get it: with its id, and its amount as a text, which no number of JSON can change.
 
     Raises:
-        InvalidOrder: It does not fit, and the reason says all that is wrong; or it says that it is another order.
+        InvalidOrder: It does not fit, and the reason says all that is wrong; it says that it is another order; or it is larger
+            than what the states after this one may have. Whoever starts executions may have given it 256 KiB.
     """
     document = _document(task.order)
     faults = faults_of(document, task.order_id, schema)
     if faults:
         raise InvalidOrder(_reason(faults), faults=faults)
+    try:
+        input_of({**document, "id": task.order_id})
+    except TooLargeError as error:
+        raise InvalidOrder(error.detail) from error
     return {"order": {**task.order, "id": task.order_id, **exact_amount(document)}}
 
 
@@ -105,7 +110,7 @@ class Starter:
     """Starts an execution for each order in the queue.
 
     Args:
-        start: Starts the execution of this name with this input, if there was none.
+        start: Starts the execution of this name with this input, if there was none; another order's is an error.
         order_in: Finds the order in the body of a message.
     """
 
@@ -117,7 +122,7 @@ class Starter:
         """Start the execution of the order in this message. Whether the order fits is looked at there.
 
         Raises:
-            InvalidError: No order is in it, or one whose id cannot name an execution.
+            InvalidError: No order is in it, or one whose id cannot name an execution, or is another order's.
             TooLargeError: The order is larger than what an execution can have.
         """
         order = self._order_in(message.body)

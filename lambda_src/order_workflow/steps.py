@@ -1,7 +1,7 @@
 """Running a step: which one it is, and what the state machine sees of its errors.
 
-The state machine tries again what is called ``UnavailableError``. So that is what each failure becomes which passes, and no
-other one.
+The state machine knows an error by the name of its class, and tries again what is called ``UnavailableError``. So that is
+what each failure becomes which passes, whatever kind of it it was, and no other one.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,6 +28,8 @@ def run(works: Mapping[str, Work], event: Mapping[str, Any], logs: LogSettings) 
         answer = works[task.step](task)
     except HandlerError as error:
         logger.warning("step ended", error=type(error).__name__, detail=error.detail, hint=error.hint)
+        if isinstance(error, UnavailableError):
+            raise UnavailableError(error.detail, retry_after=error.retry_after, hint=error.hint) from error
         raise
     except Exception as error:
         if aws.passes(error):

@@ -17,6 +17,7 @@ from constructs import Construct
 
 from serverless_patterns._blocks.alarms import AlarmSet
 from serverless_patterns._blocks.checks import check, check_type
+from serverless_patterns._blocks.event_pattern import warn_of_size
 from serverless_patterns._blocks.event_route import DELIVERY
 from serverless_patterns._blocks.queue import grant_queue_key
 from serverless_patterns._blocks.role import ServiceRole
@@ -93,7 +94,10 @@ def forward_events(scope: Construct, *, pattern: Mapping[str, Any], bus: events.
             )
         ],
     )
+    warn_of_size(rule, pattern)
     let_rule_send(rule, undelivered)
+    # EventBridge takes the rule with a role that may do nothing yet: what matched until then would go to the dead-letter queue.
+    rule.node.add_dependency(role)
     return Feed(
         name=name,
         delivery_dead_letter_queue=undelivered,

@@ -13,11 +13,12 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from serverless_patterns._blocks.checks import check, check_texts
-from serverless_patterns._blocks.rule import allow_events_key
 from serverless_patterns.operations import Operations
 
 #: The bus of each account and region that AWS services send to.
 DEFAULT_BUS = "default"
+#: Characters of the id of a statement: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutPermission.html
+LONGEST_STATEMENT_ID = 64
 
 
 def check_publishers(publishers: object) -> None:
@@ -72,7 +73,7 @@ def define_bus(
     bus = events.EventBus(
         scope,
         construct_id,
-        event_bus_name=Names.unique_resource_name(scope, allowed_special_characters="-_.", separator="-"),
+        event_bus_name=bus_name(scope),
         description=f"Events of {scope.node.path}",
         kms_key=key,
         dead_letter_queue=dead_letter_queue,
@@ -82,8 +83,13 @@ def define_bus(
     for number, each in enumerate(publishers, start=1):
         _let_publish(bus, f"Publisher{number}", each)
     if dead_letter_queue is not None:
-        _let_bus_send(bus, dead_letter_queue, key)
+        _let_bus_send(bus, dead_letter_queue)
     return bus
+
+
+def bus_name(scope: Construct) -> str:
+    """The name of the bus of a pattern: no other one of the account and region has it."""
+    return Names.unique_resource_name(scope, allowed_special_characters="-_.", separator="-")
 
 
 def kept(operations: Operations) -> RemovalPolicy:
@@ -98,7 +104,7 @@ def kept(operations: Operations) -> RemovalPolicy:
 def _refuse_http(bus: events.EventBus) -> None:
     bus.add_to_resource_policy(
         iam.PolicyStatement(
-            sid="RefuseHttp",
+            sid=_statement_id(bus, "RefuseHttp"),
             effect=iam.Effect.DENY,
             principals=[iam.AnyPrincipal()],
             actions=["events:PutEvents"],
@@ -108,7 +114,17 @@ def _refuse_http(bus: events.EventBus) -> None:
     )
 
 
-def _let_publish(bus: events.EventBus, statement_id: str, publisher: str) -> None:
+def _statement_id(bus: events.EventBus, name: str) -> str:
+    """An id that no statement of another bus has: CloudFormation takes it for the name of the resource, one in each region.
+
+    https://github.com/aws/aws-cdk/issues/29627
+    """
+    prefix = f"{name}-"
+    longest = LONGEST_STATEMENT_ID - len(f"cdk-{prefix}")  # CDK puts the rest in front of it
+    return prefix + Names.unique_resource_name(bus, max_length=longest, allowed_special_characters="-_", separator="-")
+
+
+def _let_publish(bus: events.EventBus, name: str, publisher: str) -> None:
     """Let an account or an organization put events on the bus.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-bus-perms.html
@@ -117,7 +133,7 @@ def _let_publish(bus: events.EventBus, statement_id: str, publisher: str) -> Non
     principal = iam.OrganizationPrincipal(publisher) if of_organization else iam.AccountPrincipal(publisher)
     bus.add_to_resource_policy(
         iam.PolicyStatement(
-            sid=statement_id,
+            sid=_statement_id(bus, name),
             principals=[principal],
             actions=["events:PutEvents"],
             resources=[bus.event_bus_arn],
@@ -125,7 +141,7 @@ def _let_publish(bus: events.EventBus, statement_id: str, publisher: str) -> Non
     )
 
 
-def _let_bus_send(bus: events.EventBus, queue: sqs.IQueue, key: kms.IKey | None) -> None:
+def _let_bus_send(bus: events.EventBus, queue: sqs.IQueue) -> None:
     """Let the bus keep what it could not encrypt or decrypt.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-event-bus-cmkey.html
@@ -138,19 +154,33 @@ def _let_bus_send(bus: events.EventBus, queue: sqs.IQueue, key: kms.IKey | None)
             conditions={"ArnEquals": {"aws:SourceArn": bus.event_bus_arn}},  # it names the account too
         )
     )
-    if key is not None:
-        allow_events_key(bus, key, senders="event-bus/*")
 
 
 def define_archive(
-    scope: Construct, construct_id: str, *, bus: events.IEventBus, days: int, key: kms.IKey | None, operations: Operations
+    scope: Construct,
+    construct_id: str,
+    *,
+    bus: events.IEventBus,
+    name: str,
+    days: int,
+    key: kms.IKey | None,
+    operations: Operations,
 ) -> events.CfnArchive:
     """Keep all events of a bus for these days; replayed ones are not archived again.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-archive-event.html
+
+    Args:
+        scope: The pattern.
+        construct_id: Its id.
+        bus: The bus.
+        name: Its name as a text, or ``*`` if only CloudFormation knows it.
+        days: For how long.
+        key: A customer managed key.
+        operations: Whether it stays when its stack goes.
     """
     if key is not None:
-        _allow_archive_key(scope, key)
+        _allow_archive_key(scope, key, name)
     archive = events.CfnArchive(
         scope,
         construct_id,
@@ -163,14 +193,14 @@ def define_archive(
     return archive
 
 
-def _allow_archive_key(scope: Construct, key: kms.IKey) -> None:
+def _allow_archive_key(scope: Construct, key: kms.IKey, bus: str) -> None:
     """Let EventBridge encrypt what it archives.
 
-    No bus is named: it may have this key itself, and CloudFormation takes no circles.
+    The bus is not referred to: it may have this key itself, and CloudFormation takes no circles.
     https://docs.aws.amazon.com/eventbridge/latest/userguide/encryption-archives.html
     """
     events_service = iam.ServicePrincipal("events.amazonaws.com")
-    buses = Stack.of(scope).format_arn(service="events", resource="event-bus", resource_name="*")
+    buses = Stack.of(scope).format_arn(service="events", resource="event-bus", resource_name=bus)
     key.add_to_resource_policy(
         iam.PolicyStatement(
             principals=[events_service],

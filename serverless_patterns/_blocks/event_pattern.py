@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Token
+from aws_cdk import Annotations, Token
+from constructs import Construct
 
 from serverless_patterns._blocks.checks import check, check_type
 
@@ -23,8 +24,10 @@ CONDITIONS = ("anything-but", "cidr", "equals-ignore-case", "exists", "numeric",
 EVERYTHING = ({"prefix": ""}, {"suffix": ""}, {"exists": True}, {"wildcard": "*"})
 #: Where the version of an envelope stands, which is a number.
 VERSION = "pattern['detail']['metadata']['version']"
-#: Characters; 2,048 unless the quota is raised. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
-LONGEST_PATTERN = 4096
+#: Characters that EventBridge can take, and those of the quota until you have it raised.
+#: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Rule.html
+#: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+LONGEST_PATTERN, QUOTA = 4096, 2048
 
 
 def checked_pattern(pattern: object) -> dict[str, Any]:
@@ -48,6 +51,18 @@ def checked_pattern(pattern: object) -> dict[str, Any]:
     check(len(text) <= LONGEST_PATTERN, f"pattern must be at most {LONGEST_PATTERN} characters as JSON, got {len(text)}")
     document: dict[str, Any] = json.loads(text)
     return document
+
+
+def warn_of_size(rule: Construct, pattern: Mapping[str, Any]) -> None:
+    """Warn of a pattern that EventBridge takes only in an account whose quota was raised."""
+    size = len(json.dumps(pattern, default=dict))
+    if size > QUOTA:
+        Annotations.of(rule).add_warning_v2(
+            "serverless-patterns:event-pattern-size",
+            f"pattern should be at most {QUOTA:,} characters as JSON, got {size:,}: EventBridge takes "
+            f"{LONGEST_PATTERN:,} where its quota 'Event pattern size' was raised. Have it raised, name fewer values, or "
+            "acknowledge this.",
+        )
 
 
 def exact_types(pattern: Mapping[str, Any]) -> set[str] | None:

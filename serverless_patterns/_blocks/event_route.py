@@ -30,8 +30,9 @@ from serverless_patterns.operations import Operations
 #: What the handler does with the table of a route, and where a row says when it may go.
 TABLE_ACTIONS = ("UpdateItem",)
 EXPIRY = "expires_at"
-#: A queue that takes nothing for an hour will not by itself: its policy or its key is broken. What waits for it is kept where
-#: it can be counted, and somebody hears of it the same hour and not the next day, as by EventBridge's own default.
+#: A queue that took nothing eleven times, ever longer after each other, will not by itself: what can pass by itself has passed.
+#: The event is then kept where it can be counted, and somebody hears of it within the hour, whichever of the two is over first,
+#: and not the next day, as by EventBridge's own default.
 DELIVERY = Delivery(attempts=10, seconds=60 * 60)
 DAY = 24 * 60 * 60
 #: Days for which a route knows an event at least, whether it can be replayed or not.
@@ -74,6 +75,7 @@ class Route:
     def outputs(self) -> dict[str, str]:
         """What a stack shows of it."""
         shown = {
+            "RuleArn": self.rule.attr_arn,
             "QueueUrl": self.queue.queue_url,
             "DeadLetterQueueUrl": self.dead_letter_queue.queue_url,
             "DeliveryDeadLetterQueueUrl": self.delivery_dead_letter_queue.queue_url,

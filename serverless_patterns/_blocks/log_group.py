@@ -11,7 +11,7 @@ from serverless_patterns.operations import Operations
 
 
 def log_group(scope: Construct, construct_id: str, operations: Operations, *, name: str | None = None) -> logs.LogGroup:
-    """Define a log group; with a name only where a service writes to one of that name, whether it is defined or not."""
+    """Define a log group; with a name only where a service goes by it."""
     if operations.encryption_key is not None:
         allow_logs_key(scope, operations.encryption_key)
     return logs.LogGroup(

@@ -20,6 +20,7 @@ from serverless_patterns._blocks.function import MEMORY_SIZE, HandlerFunction
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.queue import SPARE_RECEIVES, QueueOptions, WorkQueue, dead_letter_queue, work_queue
 from serverless_patterns._blocks.rule import allow_events_key, rule_to_queue
+from serverless_patterns._blocks.state_machine import Kind
 from serverless_patterns._blocks.worker import WorkerOptions, consume
 from serverless_patterns.operations import Operations
 
@@ -66,12 +67,14 @@ class Started:
     Attributes:
         resource: What the orders are called.
         machine: What is started.
+        kind: Which kind it is: only a Standard one has one execution of each name.
         key: A customer managed key for what is defined.
         operations: How it is run.
     """
 
     resource: str
     machine: sfn.StateMachine
+    kind: Kind
     key: kms.IKey | None
     operations: Operations
 
@@ -123,6 +126,8 @@ class QueueStarter:
             operations=workflow.operations,
         )
         workflow.machine.grant_start_execution(self.function)
+        if workflow.kind == "standard":  # one that is there already may be another order's
+            workflow.machine.grant_execution(self.function, "states:DescribeExecution")
 
     @property
     def outputs(self) -> Mapping[str, str]:
@@ -177,7 +182,7 @@ class EventStarter(QueueStarter):
     def add_alarms(self, alarms: AlarmSet) -> None:
         """The alarms of the rule, the queues and the function."""
         alarms.add_rule("Rule", self.rule, bus=self._bus)
-        alarms.add_undelivered("Delivery", self.delivery_dead_letter_queue)
+        alarms.add_dead_letters("Delivery", self.delivery_dead_letter_queue, "An event could not be put into the queue")
         super().add_alarms(alarms)
 
 

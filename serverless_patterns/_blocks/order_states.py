@@ -1,8 +1,9 @@
 """The states of OrderWorkflow: a saga, whose steps are undone in reverse order when one of them fails.
 
 What is known of an order is in variables, which each state can read: ``order``, ``payment``, ``outcome`` (what became of the
-order), ``fault`` (what broke, if something did) and ``unresolved`` (the compensations that failed). An order that is declined,
-or of which too little is in stock, has come to an end as it was meant to: its execution succeeds. One that fails is broken.
+order), ``charge_tried`` (whether its charge was asked for more than once), ``fault`` (what broke, if something did) and
+``unresolved`` (the compensations that failed). An order that is declined, or of which too little is in stock, has come to an end
+as it was meant to: its execution succeeds. One that fails is broken.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html
 """
@@ -22,18 +23,29 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from serverless_patterns._blocks.order_tasks import CLAIMED, FROM_CONTEXT, NOW, OrderTasks
-from serverless_patterns._blocks.state_machine import Retry
-
-ANY = "States.ALL"
+from serverless_patterns._blocks.order_retries import Retries
+from serverless_patterns._blocks.order_tasks import ANY, CLAIMED, FROM_CONTEXT, NOW, OrderTasks
 
 #: What is known when an execution begins.
 FRESH: Mapping[str, Any] = {**FROM_CONTEXT, "payment": {}, "unresolved": [], "fault": {"error": "", "cause": ""}}
 #: A timeout may come without a cause: an expression without a value would end the execution, and nothing would be undone.
 CAUSE = '{% $exists($states.errorOutput.Cause) ? $states.errorOutput.Cause : "" %}'
 FAULT: Mapping[str, Any] = {"fault": {"error": "{% $states.errorOutput.Error %}", "cause": CAUSE}}
-#: The words of an exception, which Lambda puts into JSON.
-REASON = "{% $parse($states.errorOutput.Cause).errorMessage %}"
+#: The words of an exception, which Lambda puts into JSON. Step Functions cuts a cause off at 32,768 characters, or bytes, of
+#: which a character has four at most: one that is as long as this may be no JSON any more, and an expression that fails ends
+#: the execution, whatever it has done. So its beginning has to do.
+#: https://docs.aws.amazon.com/step-functions/latest/apireference/API_LambdaFunctionFailedEventDetails.html
+WHOLE_CAUSE, LONGEST_WORDS = 8192, 1000
+REASON = (
+    '{% ($cause := $exists($states.errorOutput.Cause) ? $states.errorOutput.Cause : ""; '
+    f'$length($cause) < {WHOLE_CAUSE} and $contains($cause, "\\"errorMessage\\"") '
+    f"? $string($parse($cause).errorMessage) : $substring($cause, 0, {LONGEST_WORDS})) %}}"
+)
+#: Whether the charge was asked for before, in this execution or before it was redriven. If so, it may have been taken, whatever
+#: the last answer is. https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html
+TRIED: Mapping[str, str] = {
+    "charge_tried": "{% $states.context.State.RetryCount > 0 or $states.context.Execution.RedriveCount > 0 %}"
+}
 DECLINED = '{% $exists($payment.reason) ? $payment.reason : "Payment processing failed" %}'
 
 
@@ -123,8 +135,7 @@ class OrderStates:
         steps: The functions.
         table: The table of the orders.
         announcements: Who is told what became of an order.
-        retry: How a step is tried again.
-        compensation_retry: The same of what undoes a step: longer, since there is nothing else to be done.
+        retries: How they are tried again.
     """
 
     def __init__(
@@ -135,12 +146,11 @@ class OrderStates:
         steps: OrderSteps,
         table: dynamodb.ITable,
         announcements: Announcements,
-        retry: Retry,
-        compensation_retry: Retry,
+        retries: Retries,
     ) -> None:
         self._scope = Construct(scope, "States")
-        self._tasks = OrderTasks(self._scope, role=role, table=table, retry=retry)
-        self._steps, self._announcements, self._compensation_retry = steps, announcements, compensation_retry
+        self._tasks = OrderTasks(self._scope, role=role, table=table, retries=retries)
+        self._steps, self._announcements, self._retries = steps, announcements, retries
 
     def define(self) -> sfn.IChainable:
         """The first state, and all that come after it: the way forward, the way back, and the end that both have."""
@@ -150,15 +160,17 @@ class OrderStates:
         validate = self._validate()
         claim = self._claim()
         reserve = self._tasks.step("ReserveStock", self._steps.stock)
-        paid = {"payment": "{% $states.result.Payload %}"}
+        paid = {"payment": "{% $states.result.Payload %}", **TRIED}
         process = self._tasks.step("ProcessPayment", self._steps.payment, assign=paid)
         is_paid = sfn.Choice.jsonata(self._scope, "IsPaymentSuccessful", comment="Only what says so is shipped")
         declined = sfn.Pass.jsonata(self._scope, "PaymentFailed", assign=_outcome("DECLINED", DECLINED))
+        is_tried = sfn.Choice.jsonata(self._scope, "WasChargeTried", comment="A try before the last one may have been charged")
         ship = self._tasks.step("ShipOrder", self._steps.shipping, assign=_outcome("SHIPPED", ""))
 
         validate.next(claim).next(reserve).next(process).next(is_paid)
         is_paid.when(sfn.Condition.jsonata("{% $payment.success = true %}"), ship).otherwise(declined)
-        declined.next(release)
+        declined.next(is_tried)
+        is_tried.when(sfn.Condition.jsonata("{% $charge_tried %}"), refund).otherwise(release)
         ship.next(record)
 
         _catch(validate, record, "InvalidOrder", {**FRESH, "order": {}, **_outcome("REJECTED", REASON)})
@@ -166,7 +178,7 @@ class OrderStates:
         _catch_fault(claim, record)
         _catch(reserve, release, "OutOfStock", _outcome("OUT_OF_STOCK", REASON))
         _catch_fault(reserve, release)
-        _catch(process, is_paid, "PaymentDeclined", {"payment": {"success": False, "reason": REASON}})
+        _catch(process, is_paid, "PaymentDeclined", {"payment": {"success": False, "reason": REASON}, **TRIED})
         _catch_fault(process, refund)
         _catch(ship, cancel, "ShippingFailed", _outcome("SHIPPING_FAILED", REASON))
         _catch_fault(ship, cancel)
@@ -195,7 +207,7 @@ class OrderStates:
             "RefundPayment": self._steps.payment,
             "ReleaseStock": self._steps.stock,
         }
-        undone = [self._tasks.step(*each, retry=self._compensation_retry) for each in undoing.items()]
+        undone = [self._tasks.undo(*each) for each in undoing.items()]
         is_all = sfn.Choice.jsonata(self._scope, "IsAllUndone")
         for state, following in zip(undone, [*undone[1:], is_all], strict=True):
             state.next(following)
@@ -208,7 +220,7 @@ class OrderStates:
         """Leave to people what could not be undone, with all that is known about it."""
         names = ("order_id", "execution", "order", "payment", "outcome", "fault", "unresolved")
         body = {"kind": "compensation failed", **{name: f"{{% ${name} %}}" for name in names}}
-        keep = self._tasks.send("KeepForPeople", self._announcements.manual_queue, body, retry=self._compensation_retry)
+        keep = self._tasks.send("KeepForPeople", self._announcements.manual_queue, body, retry=self._retries.undo)
         fault = {"fault": {"error": "CompensationFailed", "cause": "{% $string($unresolved) %}"}}
         outcome = _outcome("UNRESOLVED", "{% $outcome.reason %}")
         failed = sfn.Pass.jsonata(self._scope, "CompensationFailed", assign={**fault, **outcome})

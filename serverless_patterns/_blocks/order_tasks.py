@@ -19,15 +19,11 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
+from serverless_patterns._blocks.order_retries import CALL_TIMEOUT, GRACE, Retries
 from serverless_patterns._blocks.queue import grant_queue_key
 from serverless_patterns._blocks.state_machine import Retry
 from serverless_patterns._blocks.table import grant, grant_key_use
 from serverless_patterns._blocks.topic import grant_publish
-
-#: Seconds that a state waits longer than its function may run: an answer that comes at the last moment still counts.
-GRACE = 10
-#: Seconds for a call that Step Functions makes itself.
-CALL_TIMEOUT = 30
 
 #: What a step raises that would work later, and what Lambda and Step Functions say of a function that could not be run, or did
 #: not come to its end. Each step can be repeated, so none of them needs more thought.
@@ -39,11 +35,18 @@ TRANSIENT = (
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.ClientExecutionTimeoutException",
-    "Lambda.TooManyRequestsException",
     "Lambda.Unknown",
     "Sandbox.Timedout",
     "States.Timeout",
 )
+#: A function that may not run now: it passes like the others, but can last for as long as a crowd does.
+#: https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
+THROTTLED = "Lambda.TooManyRequestsException"
+#: What is answered to a step that undoes: it would be answered again. Whatever else it fails with, somebody may mend: a
+#: permission, a package, the code itself.
+FINAL = ("RefundRefusedError", "ConflictError")
+#: Every error but two, which no state can handle. https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+ANY = "States.ALL"
 #: Of calls that Step Functions makes itself: it names them by the service, and not by what passes.
 CALL_FAILED = ("States.TaskFailed", "States.Timeout")
 #: The row of the order belongs to another execution.
@@ -65,26 +68,40 @@ class OrderTasks:
         scope: Of the states.
         role: The state machine's.
         table: The table of the orders.
-        retry: How a task is tried again, unless it is told.
+        retries: How they are tried again.
     """
 
-    def __init__(self, scope: Construct, *, role: iam.Role, table: dynamodb.ITable, retry: Retry) -> None:
-        self._scope, self._role, self._table, self._retry = scope, role, table, retry
+    def __init__(self, scope: Construct, *, role: iam.Role, table: dynamodb.ITable, retries: Retries) -> None:
+        self._scope, self._role, self._table, self._retries = scope, role, table, retries
 
     def step(
         self,
         name: str,
         function: lambda_.Function,
         *,
-        retry: Retry | None = None,
         known: Mapping[str, str] = KNOWN,
         order: str = "{% $order %}",
         assign: Mapping[str, Any] | None = None,
     ) -> tasks.LambdaInvoke:
-        """Let a function do a step."""
+        """Let a function do a step: what passes is tried again."""
+        task = self._ask(name, function, known=known, order=order, assign=assign)
+        self._retries.throttled.apply(task, [THROTTLED])
+        self._retries.step.apply(task, TRANSIENT)
+        return task
+
+    def undo(self, name: str, function: lambda_.Function) -> tasks.LambdaInvoke:
+        """Let a function undo a step: all but an answer is tried again."""
+        task = self._ask(name, function, known=KNOWN, order="{% $order %}", assign=None)
+        task.add_retry(errors=list(FINAL), max_attempts=0)
+        self._retries.undo.apply(task, [ANY])
+        return task
+
+    def _ask(
+        self, name: str, function: lambda_.Function, *, known: Mapping[str, str], order: str, assign: Mapping[str, Any] | None
+    ) -> tasks.LambdaInvoke:
         iam.Grant.add_to_principal(grantee=self._role, actions=["lambda:InvokeFunction"], resource_arns=[function.function_arn])
         timeout = function.timeout or Duration.seconds(CALL_TIMEOUT)
-        task = tasks.LambdaInvoke.jsonata(
+        return tasks.LambdaInvoke.jsonata(
             self._scope,
             name,
             lambda_function=function,
@@ -93,8 +110,6 @@ class OrderTasks:
             task_timeout=_seconds(timeout.to_seconds() + GRACE),
             assign=assign,
         )
-        (retry or self._retry).apply(task, TRANSIENT)
-        return task
 
     def update(
         self, name: str, expression: str, values: Mapping[str, str], *, assign: Mapping[str, str] | None = None
@@ -120,7 +135,7 @@ class OrderTasks:
             assign=assign,
         )
         task.add_retry(errors=[CLAIMED], max_attempts=0)  # the condition will not hold later either
-        self._retry.apply(task, CALL_FAILED)
+        self._retries.step.apply(task, CALL_FAILED)
         return task
 
     def send(
@@ -136,7 +151,7 @@ class OrderTasks:
             message_body=sfn.TaskInput.from_text(body) if isinstance(body, str) else sfn.TaskInput.from_object(dict(body)),
             task_timeout=_seconds(CALL_TIMEOUT),
         )
-        (retry or self._retry).apply(task, CALL_FAILED)
+        (retry or self._retries.step).apply(task, CALL_FAILED)
         return task
 
     def publish(self, name: str, topic: sns.ITopic, event: str, kind: str) -> tasks.SnsPublish:
@@ -153,7 +168,7 @@ class OrderTasks:
             },
             task_timeout=_seconds(CALL_TIMEOUT),
         )
-        self._retry.apply(task, CALL_FAILED)
+        self._retries.step.apply(task, CALL_FAILED)
         return task
 
     def put_event(self, name: str, bus: events.IEventBus, *, source: str, kind: str, detail: str) -> tasks.EventBridgePutEvents:
@@ -176,7 +191,7 @@ class OrderTasks:
             ],
             task_timeout=_seconds(CALL_TIMEOUT),
         )
-        self._retry.apply(task, CALL_FAILED)
+        self._retries.step.apply(task, CALL_FAILED)
         return task
 
 

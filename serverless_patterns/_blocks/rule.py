@@ -6,16 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import Stack
+from aws_cdk import Names, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from serverless_patterns._blocks.event_bus import DEFAULT_BUS
+from serverless_patterns._blocks.event_pattern import warn_of_size
+
 #: EventBridge's own: it tries for a day, 185 times. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
 DELIVERY_ATTEMPTS = 185
 DELIVERY_SECONDS = 24 * 60 * 60
+#: Characters. https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Rule.html
+LONGEST_NAME = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,28 +65,51 @@ def rule_to_queue(
             )
         ],
     )
-    for each in (queue, delivery_dead_letter_queue):
-        let_rule_send(rule, each)
+    warn_of_size(rule, pattern)
+    let_rule_send(rule, queue, delivery_dead_letter_queue, bus=bus)
     return rule
 
 
-def let_rule_send(rule: events.CfnRule, queue: sqs.IQueue) -> None:
-    """Let a rule put events into a queue.
+def let_rule_send(rule: events.CfnRule, *queues: sqs.IQueue, bus: events.IEventBus | None = None) -> None:
+    """Let a rule put events into queues, before there is the rule: what matched until then would be refused, and lost.
+
+    So it has a name of its own: the policies say which rule may, and CloudFormation takes no circles.
+    """
+    rule.name = Names.unique_resource_name(rule, max_length=LONGEST_NAME, allowed_special_characters="-_.", separator="-")
+    for queue in queues:
+        added = _allow(queue, _arn(rule, bus))
+        if added.policy_dependable is not None:  # not that of a queue of another app
+            rule.node.add_dependency(added.policy_dependable)
+
+
+def _arn(rule: events.CfnRule, bus: events.IEventBus | None) -> str:
+    """The ARN that a rule will have.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-manage-iam-access.html
+    """
+    name = rule.name
+    if bus is not None and bus.event_bus_name != DEFAULT_BUS:
+        name = f"{bus.event_bus_name}/{name}"
+    return Stack.of(rule).format_arn(service="events", resource="rule", resource_name=name)
+
+
+def _allow(queue: sqs.IQueue, arn: str) -> iam.AddToResourcePolicyResult:
+    """Let the rule of this ARN put events into a queue.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
     """
-    queue.add_to_resource_policy(
+    return queue.add_to_resource_policy(
         iam.PolicyStatement(
             principals=[iam.ServicePrincipal("events.amazonaws.com")],
             actions=["sqs:SendMessage"],
             resources=[queue.queue_arn],
-            conditions={"ArnEquals": {"aws:SourceArn": rule.attr_arn}},  # it names the account too
+            conditions={"ArnEquals": {"aws:SourceArn": arn}},  # it names the account too
         )
     )
 
 
-def allow_events_key(scope: Construct, key: kms.IKey, *, senders: str = "rule/*") -> None:
-    """Let the rules (or the buses) of this account and region encrypt what they put into queues that have this key.
+def allow_events_key(scope: Construct, key: kms.IKey) -> None:
+    """Let the rules of this account and region encrypt what they put into queues that have this key.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
     """
@@ -90,6 +118,6 @@ def allow_events_key(scope: Construct, key: kms.IKey, *, senders: str = "rule/*"
             principals=[iam.ServicePrincipal("events.amazonaws.com")],
             actions=["kms:Decrypt", "kms:GenerateDataKey"],
             resources=["*"],
-            conditions={"ArnLike": {"aws:SourceArn": Stack.of(scope).format_arn(service="events", resource=senders)}},
+            conditions={"ArnLike": {"aws:SourceArn": Stack.of(scope).format_arn(service="events", resource="rule/*")}},
         )
     )

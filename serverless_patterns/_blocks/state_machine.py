@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, Duration, Names, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
@@ -22,6 +22,8 @@ Kind = Literal["standard", "express"]
 LONGEST_EXPRESS = 5 * 60
 #: Seconds: a year, the same of a Standard one.
 LONGEST_STANDARD = 365 * 24 * 60 * 60
+#: Of a part of a log group's name, which has 512 at most; more would tell nothing.
+MOST_NAME_CHARACTERS = 128
 #: What the log of a state machine needs. For these actions there is no resource to name.
 #: https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
 LOGGING = (
@@ -52,7 +54,7 @@ class Retry:
 
     Args:
         interval: The bound of the first pause, 1 s to an hour. Default 2 s.
-        max_attempts: How often it is tried again, 0 to 1,000. Default 4.
+        max_attempts: How often it is tried again, 0 to 100. Default 4.
         backoff_rate: By what the bound grows with each, 1 to 10. Default 2.
         max_delay: The largest bound, above the ``interval``, at most a day. Default 1 minute.
 
@@ -69,7 +71,7 @@ class Retry:
         """Check the ranges."""
         check_duration("interval", self.first, least=1, most=60 * 60)
         check_type("max_attempts", self.max_attempts, int, "a whole number")
-        check_between("max_attempts", self.max_attempts, 0, 1000)
+        check_between("max_attempts", self.max_attempts, 0, 100)
         check_between("backoff_rate", self.backoff_rate, 1, 10)
         check_duration("max_delay", self.longest, least=1, most=24 * 60 * 60)
         if not (self.first.is_unresolved() or self.longest.is_unresolved()):
@@ -85,6 +87,12 @@ class Retry:
     def longest(self) -> Duration:
         """The largest bound."""
         return self.max_delay or Duration.minutes(1)
+
+    @property
+    def pauses(self) -> float:
+        """Seconds of all pauses, if each is as long as it may be; with full jitter they are half of that on average."""
+        first, longest = self.first.to_seconds(), self.longest.to_seconds()
+        return sum(min(first * self.backoff_rate**number, longest) for number in range(self.max_attempts))
 
     def apply(self, task: sfn.TaskStateBase, errors: Sequence[str]) -> None:
         """Let a task be tried again after these errors."""
@@ -112,6 +120,16 @@ def machine_role(scope: Construct, construct_id: str, description: str) -> iam.R
     return ServiceRole(scope, construct_id, assumed_by=principal, description=description)
 
 
+def _log_name(scope: Construct) -> str:
+    """A name for the log group: of another prefix, each would take its part of the 5,120 characters of a policy of the account.
+
+    New state machines fail in an account that has no more of them.
+    https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html
+    """
+    name = Names.unique_resource_name(scope, max_length=MOST_NAME_CHARACTERS, separator="-")
+    return f"/aws/vendedlogs/states/{name}"
+
+
 def define_state_machine(
     scope: Construct,
     construct_id: str,
@@ -130,7 +148,7 @@ def define_state_machine(
     All that executions do is logged, since an Express one leaves nothing else behind; what they are about is not: it is
     people's.
     """
-    logs = log_group(scope, f"{construct_id}Logs", operations)
+    logs = log_group(scope, f"{construct_id}Logs", operations, name=_log_name(scope))
     iam.Grant.add_to_principal(grantee=role, actions=list(LOGGING), resource_arns=["*"])
     if operations.tracing:
         iam.Grant.add_to_principal(grantee=role, actions=list(TRACING), resource_arns=["*"])

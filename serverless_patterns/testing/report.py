@@ -156,9 +156,11 @@ def _is_inside(pattern: str, enough: Sequence[str]) -> bool:
 
 
 def _stable(arn: str) -> str:
-    """An ARN without what AWS draws: the end of a secret's, the streams of a log."""
+    """An ARN without what is another each time: the end of a secret's, the streams of a log, the names of executions."""
     if ":secretsmanager:" in arn:
         return re.sub(r"-\w{6}$", "-??????", arn)
+    if ":states:" in arn:
+        return re.sub(r":(execution|express):([^:]+):.*", r":\1:\2:*", arn)
     group, stream, _ = arn.partition(":log-stream:")
     return f"{group}:*" if stream else arn
 

@@ -24,8 +24,11 @@ from serverless_patterns import (
     QueueOptions,
     WorkerOptions,
 )
+from serverless_patterns.testing.service_roles import service_reports
+from serverless_patterns.testing.template import ResolvedTemplate
 from tests.support.buses import PAID, QUEUE_KEY, REFUSE_HTTP, allowed_in, keyed_stack, routing, watched
-from tests.support.readable import alarms, permissions, properties_at, readable
+from tests.support.circles import check_no_circle
+from tests.support.readable import alarms, depends_on, permissions, properties_at, readable, rule_arn
 from tests.support.synthesis import new_app, resources, template_of
 
 DAY = 86_400
@@ -58,6 +61,12 @@ def bus_statements(stack):
     found = resources(template_of(stack), "AWS::Events::EventBusPolicy").values()
     assert {readable(stack, each["Properties"]["EventBusName"]) for each in found} <= {"Events/Bus"}
     return {each["Properties"]["StatementId"]: readable(stack, each["Properties"]["Statement"]) for each in found}
+
+
+def named(statements, name):
+    """The statement whose id begins so: the rest is that of its bus."""
+    (found,) = (each for statement_id, each in statements.items() if statement_id.startswith(f"{name}-"))
+    return found
 
 
 @pytest.fixture
@@ -98,22 +107,40 @@ def test_two_stacks_and_two_patterns_of_one_stack_never_want_the_same_name():
 
 def test_nobody_may_put_events_on_the_bus_without_tls(stack):
     routing(stack)
+    name = properties_at(stack, "Events/Bus")["Name"]
+    (statement_id,) = bus_statements(stack)
+    assert re.fullmatch(r"cdk-RefuseHttp-Test-Events-Bus-[0-9A-F]{8}", statement_id)
+    assert name not in statement_id  # that of the pattern and not of the bus in it
     assert bus_statements(stack) == {
-        "cdk-RefuseHttp": {
+        statement_id: {
             "Action": "events:PutEvents",
             "Condition": REFUSE_HTTP,
             "Effect": "Deny",
             "Principal": {"AWS": "*"},
             "Resource": "Events/Bus",
-            "Sid": "cdk-RefuseHttp",
+            "Sid": statement_id,
         }
     }
+
+
+def test_no_two_buses_of_an_account_have_a_statement_of_the_same_id():
+    """CloudFormation takes the id for the name of the resource: a second stack could not be deployed."""
+    app = new_app()
+    names = ("dev-shop", "prod-shop", f"dev-{'x' * 100}", f"prod-{'x' * 100}")
+    stacks = [Stack(app, f"Stack{number}", stack_name=name) for number, name in enumerate(names)]
+    for stack in stacks:
+        for construct_id in ("Events", "Audit"):
+            routing(stack, construct_id, publishers=["111122223333", "o-a1b2c3d4e5"])
+    policies = [each for stack in stacks for each in resources(template_of(stack), "AWS::Events::EventBusPolicy").values()]
+    ids = [each["Properties"]["StatementId"] for each in policies]
+    assert (len(ids), len(set(ids))) == (24, 24)
+    assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", each) for each in ids)
 
 
 def test_other_accounts_and_organizations_may_put_events_on_it_if_they_are_named(stack):
     routing(stack, publishers=["111122223333", "o-a1b2c3d4e5"])
     found = bus_statements(stack)
-    account, organization = found["cdk-Publisher1"], found["cdk-Publisher2"]
+    account, organization = (named(found, f"cdk-Publisher{number}") for number in (1, 2))
     assert account["Principal"] == {"AWS": "arn:AWS::Partition:iam::111122223333:root"}
     assert "Condition" not in account
     assert (organization["Principal"], organization["Condition"]) == (
@@ -126,7 +153,7 @@ def test_other_accounts_and_organizations_may_put_events_on_it_if_they_are_named
 
 def test_an_account_may_be_a_token(stack):
     routing(stack, publishers=[CfnParameter(stack, "Partner").value_as_string])
-    assert bus_statements(stack)["cdk-Publisher1"]["Principal"] == {"AWS": "arn:AWS::Partition:iam::Partner:root"}
+    assert named(bus_statements(stack), "cdk-Publisher1")["Principal"] == {"AWS": "arn:AWS::Partition:iam::Partner:root"}
 
 
 @pytest.mark.parametrize("publisher", ["1111", "arn:aws:iam::111122223333:root", "*", "o-short", "O-A1B2C3D4E5", ""])
@@ -185,7 +212,7 @@ def test_all_events_can_be_replayed_for_as_long_as_the_environment_says(stack, e
 def test_events_that_are_not_archived_cannot_be_replayed(stack, options):
     events = routing(stack, **options)
     assert events.archive is None
-    assert "ArchiveName" not in events.outputs
+    assert not events.outputs.keys() & {"ArchiveArn", "ArchiveName"}
     assert resources(template_of(stack), "AWS::Events::Archive") == {}
 
 
@@ -235,12 +262,20 @@ def test_only_the_rule_of_the_route_may_send_to_its_queues(stack, queue):
     assert allowed_in(stack, f"Events/One/{queue}") == [
         {
             "Action": "sqs:SendMessage",
-            "Condition": {"ArnEquals": {"aws:SourceArn": "Events/One/Rule"}},
+            "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn(stack, "Events/One/Rule")}},
             "Effect": "Allow",
             "Principal": {"Service": "events.amazonaws.com"},
             "Resource": f"Events/One/{queue}",
         }
     ]
+
+
+@pytest.mark.parametrize("queue", ["Queue", "DeliveryDeadLetterQueue"])
+def test_a_route_that_is_added_to_a_busy_bus_gets_its_events_from_the_first_on(stack, queue):
+    """Its rule comes when the policies of its queues let it send: what matched before would be lost."""
+    one(stack)
+    assert depends_on(stack, "Events/One/Rule", f"Events/One/{queue}/Policy")
+    check_no_circle(template_of(stack))
 
 
 def test_nobody_is_let_into_the_dead_letter_queue_by_its_policy(stack):
@@ -407,8 +442,8 @@ def test_a_handler_beside_a_module_that_the_bundled_consumer_has_too_is_refused(
 def test_a_customer_managed_key_encrypts_the_bus_the_archive_the_queues_and_the_tables():
     stack, key = keyed_stack()
     routing(stack, encryption_key=key).add_route("One", pattern=PAID)
-    queues = resources(template_of(stack), "AWS::SQS::Queue").values()
-    assert [readable(stack, each["Properties"]["KmsMasterKeyId"]) for each in queues] == ["Key"] * 4
+    for queue in ("Queue", "DeadLetterQueue", "DeliveryDeadLetterQueue"):
+        assert properties_at(stack, f"Events/One/{queue}")["KmsMasterKeyId"] == "Key"
     (replica,) = properties_at(stack, "Events/One/Table")["Replicas"]
     assert replica["SSESpecification"] == {"KMSMasterKeyId": "Key"}
     for path in ("Bus", "Archive"):
@@ -426,6 +461,13 @@ def test_what_a_bus_could_not_encrypt_or_decrypt_is_kept():
         {"Service": "events.amazonaws.com"},
     )
     assert bus.dead_letter_queue.node.path == "Test/Events/BusDeadLetterQueue"
+
+
+def test_what_comes_since_the_key_cannot_be_used_is_kept_in_a_queue_without_it():
+    stack, key = keyed_stack()
+    routing(stack, encryption_key=key)
+    queue = properties_at(stack, "Events/BusDeadLetterQueue")
+    assert (queue["SqsManagedSseEnabled"], "KmsMasterKeyId" in queue) == (True, False)
 
 
 def test_a_bus_without_a_key_has_no_dead_letter_queue_since_nothing_would_come_there(stack):
@@ -454,14 +496,33 @@ def test_eventbridge_may_use_the_key_for_this_bus_archives_and_queues_and_nobody
     }
     assert used == [
         (["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"], {"StringEquals": this_bus}),
-        (QUEUE_KEY, {"ArnLike": {"aws:SourceArn": f"{here}:event-bus/*"}}),
         (QUEUE_KEY, {"ArnLike": {"aws:SourceArn": f"{here}:rule/*"}}),
         ("kms:DescribeKey", {"StringEquals": account}),
         (
             ["kms:Decrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"],
-            {"ArnLike": {"kms:EncryptionContext:aws:events:event-bus:arn": f"{here}:event-bus/*"}},
+            {"ArnLike": {"kms:EncryptionContext:aws:events:event-bus:arn": f"{here}:event-bus/{name}"}},
         ),
     ]
+
+
+def test_of_the_archive_of_a_bus_of_ones_own_with_the_same_key_the_policy_names_no_bus():
+    """It could not be deployed: the bus names the key, and the policy would name the bus."""
+    stack, key = keyed_stack()
+    routing(stack, bus=events.EventBus(stack, "Mine", kms_key=key), archive=True, encryption_key=key)
+    archive = properties_at(stack, "Key")["KeyPolicy"]["Statement"][-1]
+    context = archive["Condition"]["ArnLike"]["kms:EncryptionContext:aws:events:event-bus:arn"]
+    assert context == "arn:aws:events:eu-central-1:AWS::AccountId:event-bus/*"
+    check_no_circle(template_of(stack))
+
+
+def test_two_buses_may_have_one_key_whose_policy_says_nothing_twice():
+    stack, key = keyed_stack()
+    for construct_id in ("Events", "Audit"):
+        routing(stack, construct_id, encryption_key=key).add_route("One", pattern=PAID)
+    statements = properties_at(stack, "Key")["KeyPolicy"]["Statement"]
+    assert len({json.dumps(each, sort_keys=True) for each in statements}) == len(statements)
+    (report,) = (each for each in service_reports(ResolvedTemplate.of(template_of(stack))) if each.subject.startswith("Key"))
+    assert report.clean, report
 
 
 def test_a_function_uses_the_key_as_far_as_it_needs_it():
@@ -565,6 +626,7 @@ def test_outputs_are_named_after_the_routes(stack):
     bus = routing(stack)
     bus.add_route("One", pattern=PAID)
     assert {name: readable(stack, stack.resolve(value)) for name, value in bus.outputs.items()} == {
+        "ArchiveArn": "Events/Archive",
         "ArchiveName": "Events/Archive",
         "BusArn": "Events/Bus",
         "BusName": "Events/Bus",
@@ -573,6 +635,7 @@ def test_outputs_are_named_after_the_routes(stack):
         "OneFunctionName": "Events/One/Function",
         "OneLogGroupName": "Events/One/FunctionLogs",
         "OneQueueUrl": "Events/One/Queue",
+        "OneRuleArn": "Events/One/Rule",
         "OneTableName": "Events/One/Table",
     }
 

@@ -7,11 +7,14 @@ import pytest
 from aws_cdk import Duration, TimeZone
 from aws_cdk import aws_events as events
 from aws_cdk import aws_scheduler as scheduler
+from aws_cdk.assertions import Annotations, Match
 
 from event_routing.events import received_of
 from serverless_patterns import Alerts, PatternError
 from tests.support.buses import PAID, QUEUE_KEY, allowed_in, keyed_stack, routing, watched
-from tests.support.readable import permissions, properties_at
+from tests.support.circles import check_no_circle
+from tests.support.readable import depends_on, permissions, properties_at, rule_arn
+from tests.support.synthesis import template_of
 
 HOURLY = scheduler.ScheduleExpression.rate(Duration.hours(1))
 UPLOADS = {"source": ["aws.s3"], "detail-type": ["Object Created"]}
@@ -137,8 +140,22 @@ def test_only_the_rule_of_what_is_forwarded_may_send_to_its_dead_letter_queue(st
     (statement,) = allowed_in(stack, "Events/Feed/DeliveryDeadLetterQueue")
     assert (statement["Action"], statement["Condition"]) == (
         "sqs:SendMessage",
-        {"ArnEquals": {"aws:SourceArn": "Events/Feed/Rule"}},
+        {"ArnEquals": {"aws:SourceArn": rule_arn(stack, "Events/Feed/Rule")}},
     )
+
+
+@pytest.mark.parametrize("before", ["Role", "Role/Policy", "DeliveryDeadLetterQueue/Policy"])
+def test_events_are_forwarded_when_the_rule_may(stack, before):
+    """What matched before would be refused by the bus, and by the dead-letter queue."""
+    feed(routing(stack), "forward")
+    assert depends_on(stack, "Events/Feed/Rule", f"Events/Feed/{before}")
+    check_no_circle(template_of(stack))
+
+
+def test_a_pattern_of_what_is_forwarded_that_needs_a_raised_quota_is_warned_of(stack):
+    routing(stack).forward("Feed", pattern={"source": ["x" * 2033]})
+    (warning,) = Annotations.from_stack(stack).find_warning("*", Match.any_value())
+    assert "quota 'Event pattern size'" in str(warning.entry.data)
 
 
 @pytest.mark.parametrize("kind", ["forward", "schedule"])

@@ -15,12 +15,14 @@ from aws_cdk import aws_sqs as sqs
 
 from order_workflow import errors, payment, shipping, stock, validation
 from order_workflow import handler as starter_entry
+from order_workflow.payment_api import RefundRefusedError
 from serverless_patterns import DEV, PROD, Alerts, Handler, PatternError, QueueOptions, TableOptions, WorkerOptions
-from serverless_patterns._blocks.order_tasks import CALL_TIMEOUT, GRACE, TRANSIENT
+from serverless_patterns._blocks.order_retries import CALL_TIMEOUT, GRACE, Retries
+from serverless_patterns._blocks.order_tasks import FINAL, THROTTLED, TRANSIENT
 from serverless_patterns._blocks.state_machine import LOGGING, TRACING, Retry
 from serverless_patterns.order_workflow import ORDER, PARTS, OrderWorkflow
 from shared.aws import LONGEST_CALL_SECONDS
-from shared.errors import UnavailableError
+from shared.errors import ConflictError, UnavailableError
 from shared.transport import Limits
 from tests.support.readable import alarms, permissions, properties_at, readable
 from tests.support.synthesis import empty_stack, resources, role_policies, template_of
@@ -31,6 +33,8 @@ XRAY = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
 POLL = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
 TABLE_KEY = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
 QUEUE_KEY = ["kms:Decrypt", "kms:GenerateDataKey"]
+#: As the template names them: of one state machine, under any name.
+EXECUTIONS = "arn:AWS::Partition:states:AWS::Region:AWS::AccountId:execution:Orders/StateMachine:*"
 WAY_BACK = ["CancelShipment", "RefundPayment", "ReleaseStock"]
 STEPS = {
     "ValidateOrder": "Validation",
@@ -118,7 +122,8 @@ def test_steps_are_undone_in_reverse_order_and_a_failed_one_keeps_no_other_from_
             {"PaymentDeclined": "IsPaymentSuccessful", "States.ALL": "RefundPayment", "": "IsPaymentSuccessful"},
         ),
         ("IsPaymentSuccessful", {"{% $payment.success = true %}": "ShipOrder", "": "PaymentFailed"}),
-        ("PaymentFailed", {"": "ReleaseStock"}),
+        ("PaymentFailed", {"": "WasChargeTried"}),
+        ("WasChargeTried", {"{% $charge_tried %}": "RefundPayment", "": "ReleaseStock"}),
         ("ShipOrder", {"ShippingFailed": "CancelShipment", "States.ALL": "CancelShipment", "": "RecordOutcome"}),
         ("IsAllUndone", {"{% $count($unresolved) = 0 %}": "RecordOutcome", "": "KeepForPeople"}),
         ("KeepForPeople", {"States.ALL": "CompensationFailed", "": "CompensationFailed"}),
@@ -148,15 +153,111 @@ def test_every_task_has_an_end_and_one_of_a_function_ends_after_it(stack):
     assert definition(stack)["TimeoutSeconds"] == 24 * 60 * 60
 
 
+def tries(state):
+    """Errors -> how often they are tried again, in their order."""
+    assert all(retry["JitterStrategy"] == "FULL" for retry in state["Retry"] if retry["MaxAttempts"])
+    return [(retry["ErrorEquals"], retry["MaxAttempts"]) for retry in state["Retry"]]
+
+
 def test_every_task_is_tried_again_with_jitter_and_a_step_only_for_what_passes(stack):
     orders(stack)
+    calls = (["States.TaskFailed", "States.Timeout"], 4)
     for name, state in all_states(stack).items():
-        if state["Type"] == "Task":
-            retry = state["Retry"][-1]
-            assert retry["JitterStrategy"] == "FULL", name
-            assert retry["ErrorEquals"] == (list(TRANSIENT) if name in STEPS else ["States.TaskFailed", "States.Timeout"])
-            assert retry["MaxAttempts"] == (12 if name in [*WAY_BACK, "KeepForPeople"] else 4)
-            assert all(each["MaxAttempts"] == 0 for each in state["Retry"][:-1])
+        if state["Type"] == "Task" and name not in {*WAY_BACK, "KeepForPeople"}:
+            wanted = [([THROTTLED], 20), ([*TRANSIENT], 4)] if name in STEPS else [calls]
+            assert tries(state)[-len(wanted) :] == wanted, name
+            assert all(most == 0 for _, most in tries(state)[: -len(wanted)])
+
+
+def test_what_undoes_a_step_is_tried_again_whatever_it_fails_with_but_for_an_answer(stack):
+    orders(stack)
+    states = definition(stack)["States"]
+    for name in WAY_BACK:
+        assert tries(states[name]) == [(["RefundRefusedError", "ConflictError"], 0), (["States.ALL"], 20)]
+    assert tries(states["KeepForPeople"]) == [(["States.TaskFailed", "States.Timeout"], 20)]
+
+
+def test_the_answers_that_are_not_asked_for_again_are_called_as_their_classes():
+    assert (RefundRefusedError.__name__, ConflictError.__name__) == FINAL
+
+
+@pytest.mark.parametrize("kind", ["standard", "express"])
+def test_a_throttled_function_is_waited_for_far_longer_unless_the_execution_has_only_minutes(stack, kind):
+    orders(stack, kind=kind)
+    for name in ("ValidateOrder", "ReserveStock", "ProcessPayment", "ShipOrder"):
+        (retry,) = [each for each in definition(stack)["States"][name]["Retry"] if each["ErrorEquals"] == [THROTTLED]]
+        assert (retry["MaxAttempts"], retry["MaxDelaySeconds"]) == ((20, 300) if kind == "standard" else (4, 60))
+
+
+def test_the_pauses_are_as_long_as_the_words_say():
+    retries = Retries.of("standard", None, None)
+    assert [round(each.pauses / 60) for each in (retries.undo, retries.throttled)] == [201, 68]
+    assert Retries.of("express", None, None).undo.pauses == 1 + 2 + 4 + 8
+    assert "200 minutes at most, 100 on average" in " ".join(OrderWorkflow.__doc__.split())
+
+
+def test_a_charge_that_was_asked_for_before_is_paid_back_even_if_it_is_declined_in_the_end(stack):
+    orders(stack)
+    state = definition(stack)["States"]["ProcessPayment"]
+    (declined,) = [each for each in state["Catch"] if each["ErrorEquals"] == ["PaymentDeclined"]]
+    asked = "{% $states.context.State.RetryCount > 0 or $states.context.Execution.RedriveCount > 0 %}"
+    assert declined["Assign"]["charge_tried"] == state["Assign"]["charge_tried"] == asked
+
+
+def test_the_words_of_an_answer_are_read_only_where_they_cannot_be_cut_off(stack):
+    orders(stack)
+    states = definition(stack)["States"]
+    caught = [each for name in STEPS for each in states[name]["Catch"] if "$parse" in json.dumps(each)]
+    assert [each["ErrorEquals"] for each in caught] == [
+        ["InvalidOrder"],
+        ["OutOfStock"],
+        ["PaymentDeclined"],
+        ["ShippingFailed"],
+    ]
+    for each in caught:
+        (text,) = re.findall(r"{% .*? %}", each["Assign"].get("outcome", each["Assign"].get("payment"))["reason"])
+        assert text.index("$length($cause) < 8192 and ") < text.index("? $string($parse($cause).errorMessage)")
+
+
+def longest(states):
+    """Seconds of an execution all of whose tries fail."""
+    return sum(
+        max(longest(branch["States"]) for branch in state["Branches"]) if "Branches" in state else _longest(state)
+        for state in states.values()
+    )
+
+
+def _longest(state):
+    found = [each for each in state.get("Retry", []) if each["MaxAttempts"]]
+    pauses = sum(
+        min(each["IntervalSeconds"] * each["BackoffRate"] ** number, each["MaxDelaySeconds"])
+        for each in found
+        for number in range(each["MaxAttempts"])
+    )
+    return pauses + state.get("TimeoutSeconds", 0) * (1 + sum(each["MaxAttempts"] for each in found))
+
+
+def test_an_execution_may_last_as_long_as_all_its_tries_do(stack):
+    orders(stack, broadcast_to={"Warehouse": sqs.Queue(stack, "Warehouse")})
+    least = Retries.of("standard", None, None).longest({part: seconds for part, (_, seconds) in PARTS.items()})
+    assert least == longest(definition(stack)["States"]) < definition(stack)["TimeoutSeconds"] == 24 * 60 * 60
+
+
+def test_a_shorter_timeout_than_that_is_refused_and_the_least_one_named(stack):
+    few = {"retry": Retry(max_attempts=0), "compensation_retry": Retry(max_attempts=1)}
+    with pytest.raises(PatternError, match=r"timeout must be at least \d+ s with this retry .*, got 60 s") as refused:
+        orders(stack, timeout=Duration.minutes(1), **few)
+    least = int(re.search(r"least (\d+) s", str(refused.value))[1])
+    with pytest.raises(PatternError, match=f"at least {least} s"):
+        orders(empty_stack("eu-central-1"), timeout=Duration.seconds(least - 1), **few)
+    orders(empty_stack("eu-central-1"), timeout=Duration.seconds(least), **few)
+
+
+def test_tries_that_may_last_longer_than_the_default_day_need_a_longer_timeout(stack):
+    long = Retry(max_attempts=100, max_delay=Duration.hours(1))
+    with pytest.raises(PatternError, match=r"timeout must be at least \d+ s .*, got 86400 s"):
+        orders(stack, compensation_retry=long)
+    orders(empty_stack("eu-central-1"), compensation_retry=long, timeout=Duration.days(30))
 
 
 def test_what_the_functions_raise_is_what_the_state_machine_catches_and_tries_again(stack):
@@ -179,7 +280,7 @@ def test_the_intervals_of_retries_are_arguments(stack):
     soon = Retry(interval=Duration.seconds(1), max_attempts=2, backoff_rate=1.5, max_delay=Duration.seconds(3))
     orders(stack, retry=soon, compensation_retry=Retry(max_attempts=7))
     states = definition(stack)["States"]
-    retry = states["ReserveStock"]["Retry"][0]
+    retry = states["ReserveStock"]["Retry"][-1]
     kept = {name: value for name, value in retry.items() if name != "ErrorEquals"}
     assert kept == {
         "IntervalSeconds": 1,
@@ -188,7 +289,7 @@ def test_the_intervals_of_retries_are_arguments(stack):
         "MaxDelaySeconds": 3,
         "JitterStrategy": "FULL",
     }
-    assert states["ReleaseStock"]["Retry"][0]["MaxAttempts"] == 7
+    assert states["ReleaseStock"]["Retry"][-1]["MaxAttempts"] == 7
 
 
 def test_a_row_is_changed_for_the_execution_alone_that_has_claimed_it(stack):
@@ -238,13 +339,22 @@ def test_it_logs_into_a_group_of_its_own_and_never_what_orders_are_about(stack, 
     logging = properties_at(stack, "Orders/StateMachine")["LoggingConfiguration"]
     assert (logging["Level"], logging["IncludeExecutionData"]) == ("ALL", False)
     assert destination == {"CloudWatchLogsLogGroup": {"LogGroupArn": "Orders/StateMachineLogs"}}
+    group = properties_at(stack, "Orders/StateMachineLogs")
+    assert re.fullmatch(r"/aws/vendedlogs/states/[\w-]*Orders[\w-]*", group["LogGroupName"])
+
+
+def test_two_workflows_of_a_stack_log_into_groups_of_their_own(stack):
+    OrderWorkflow(stack, "One")
+    OrderWorkflow(stack, "Two")
+    names = {properties_at(stack, f"{each}/StateMachineLogs")["LogGroupName"] for each in ("One", "Two")}
+    assert len(names) == 2
 
 
 def test_an_express_workflow_ends_within_its_five_minutes(stack):
     orders(stack, kind="express")
     assert properties_at(stack, "Orders/StateMachine")["StateMachineType"] == "EXPRESS"
     assert definition(stack)["TimeoutSeconds"] == 300
-    assert definition(stack)["States"]["RefundPayment"]["Retry"][0]["MaxDelaySeconds"] == 8
+    assert definition(stack)["States"]["RefundPayment"]["Retry"][-1]["MaxDelaySeconds"] == 8
 
 
 def test_it_is_made_after_its_permissions(stack):
@@ -295,6 +405,7 @@ def test_its_role_is_for_the_state_machines_of_this_account(stack):
                 "Orders/Queue": POLL,
                 "Orders/DeadLetterQueue": ["sqs:SendMessage"],
                 "Orders/StateMachine": ["states:StartExecution"],
+                EXECUTIONS: ["states:DescribeExecution"],
             },
         ),
     ],
@@ -302,6 +413,13 @@ def test_its_role_is_for_the_state_machines_of_this_account(stack):
 def test_a_function_may_do_what_its_steps_need(stack, part, wanted):
     orders(stack, starter="queue")
     assert permissions(stack, f"Orders/{part}Role") == {f"Orders/{part}Logs": LOGS, "*": XRAY, **wanted}
+
+
+def test_an_express_workflow_has_no_executions_of_a_name_that_its_starter_could_look_at(stack):
+    orders(stack, starter="queue", kind="express")
+    assert "states:DescribeExecution" not in {
+        action for found in permissions(stack, "Orders/StarterRole").values() for action in found
+    }
 
 
 def test_with_a_customer_key_each_may_use_it_as_far_as_it_must():
@@ -383,12 +501,14 @@ def test_the_alarms_say_what_is_broken_and_not_what_is_declined(stack):
     orders(stack, starter="queue").add_alarms(Alerts())
     found = alarms(stack)
     critical = {name for name, alarm in found.items() if alarm["tier"] == "critical"}
-    assert {"ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsThrottled", "ManualDeadLetters"} <= critical
-    assert {found[f"Executions{suffix}"]["metric"] for suffix in ("Failed", "TimedOut", "Throttled")} == {
-        "ExecutionsFailed",
-        "ExecutionsTimedOut",
-        "ExecutionThrottled",
+    executions = {name: alarm["metric"] for name, alarm in found.items() if name.startswith("Executions")}
+    assert executions == {
+        "ExecutionsFailed": "ExecutionsFailed",
+        "ExecutionsTimedOut": "ExecutionsTimedOut",
+        "ExecutionsAborted": "ExecutionsAborted",
+        "ExecutionsThrottled": "ExecutionThrottled",
     }
+    assert {"ManualDeadLetters", *executions} <= critical
     assert found["ExecutionsFailed"]["watched"] == {"StateMachineArn": "Orders/StateMachine"}
     assert found["ManualDeadLetters"]["watched"] == {"QueueName": "Orders/ManualQueue"}
     assert not {"PaymentErrors", "StockErrors", "ShippingErrors", "ValidationErrors"} & {*found}
@@ -421,6 +541,8 @@ def order(**changes):
         ({"compensation_retry": 5}, "compensation_retry must be a Retry(...), got 5"),
         ({"kind": "express", "timeout": Duration.hours(1)}, "timeout must be 1 to 300 s (express), got 3600 s"),
         ({"schema": order(amount=None)}, "schema must require 'amount' with type 'number'"),
+        ({"schema": order(items={"type": "array"})}, "schema must bound 'items' by maxItems of 99 at most, got None"),
+        ({"schema": order(items={"type": "array", "maxItems": 100})}, "'items' by maxItems of 99 at most, got 100"),
         ({"schema": order(items={"type": "string"})}, "schema must require 'items' with type 'array'"),
         ({"stock_table": "x"}, "stock_table must be TableOptions(...) or a DynamoDB table, got 'x'"),
         (
@@ -458,7 +580,8 @@ def test_what_the_users_functions_do_not_need_is_not_asked_of_the_schema(stack):
     ("options", "message"),
     [
         ({"interval": Duration.seconds(0)}, "interval must be 1 to 3600 s, got 0 s"),
-        ({"max_attempts": -1}, "max_attempts must be 0 to 1000, got -1"),
+        ({"max_attempts": -1}, "max_attempts must be 0 to 100, got -1"),
+        ({"max_attempts": 101}, "max_attempts must be 0 to 100, got 101"),
         ({"backoff_rate": 0.5}, "backoff_rate must be 1 to 10, got 0.5"),
         ({"interval": Duration.minutes(1)}, "max_delay must be longer than the interval of 60 s, got 60 s"),
     ],

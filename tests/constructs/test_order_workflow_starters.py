@@ -30,13 +30,14 @@ from serverless_patterns import (
 from serverless_patterns._blocks.order_api import API_TIMEOUT, MAX_BODY_BYTES
 from serverless_patterns._blocks.state_machine import LOGGING, TRACING
 from shared.aws import LONGEST_CALL_SECONDS
-from tests.support.readable import alarms, permissions, properties_at
+from tests.support.readable import alarms, permissions, properties_at, rule_arn
 from tests.support.synthesis import empty_stack, resources, template_of
 
 LOGS = ["logs:CreateLogStream", "logs:PutLogEvents"]
 XRAY = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
 POLL = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
 PLACED = {"detail-type": ["orders.placed"]}
+EXECUTIONS = "arn:AWS::Partition:states:AWS::Region:AWS::AccountId:execution:Orders/StateMachine:*"
 API = "arn:AWS::Partition:execute-api:AWS::Region:AWS::AccountId:Orders/Api/$default"
 
 
@@ -170,7 +171,8 @@ def test_events_go_by_a_rule_into_the_queue_and_what_cannot_be_delivered_is_kept
     for queue in ("Queue", "DeliveryDeadLetterQueue"):
         statements = properties_at(stack, f"Orders/{queue}/Policy")["PolicyDocument"]["Statement"]
         (sends,) = [each for each in statements if each["Effect"] == "Allow"]
-        assert (sends["Action"], sends["Condition"]) == ("sqs:SendMessage", {"ArnEquals": {"aws:SourceArn": "Orders/Rule"}})
+        source = {"aws:SourceArn": rule_arn(stack, "Orders/Rule")}
+        assert (sends["Action"], sends["Condition"]) == ("sqs:SendMessage", {"ArnEquals": source})
 
 
 def test_the_events_may_be_on_a_bus_of_the_users(stack):
@@ -186,6 +188,7 @@ def test_the_function_behind_the_rule_may_do_what_the_starter_of_a_queue_may(sta
         "Orders/Queue": POLL,
         "Orders/DeadLetterQueue": ["sqs:SendMessage"],
         "Orders/StateMachine": ["states:StartExecution"],
+        EXECUTIONS: ["states:DescribeExecution"],
     }
 
 
@@ -198,6 +201,7 @@ def test_the_rule_its_undelivered_events_and_the_queue_are_watched(stack):
             {"EventBusName": "Shop", "RuleName": "Orders/Rule"},
         )
     assert found["DeliveryDeadLetters"]["watched"] == {"QueueName": "Orders/DeliveryDeadLetterQueue"}
+    assert found["DeliveryDeadLetters"]["AlarmDescription"].startswith("[critical] An event could not be put into the queue. ")
     assert {"OrdersQueueAge", "OrdersDeadLetters", "StarterErrors", "StarterUnexpectedErrors"} <= found.keys()
 
 

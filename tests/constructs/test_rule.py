@@ -1,26 +1,39 @@
 """Rules of an event bus whose target is a queue: who may send to it and use its key, and what is kept."""
 
+import re
+
 import pytest
+from aws_cdk import Stack
+from aws_cdk import aws_events as events
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
+from aws_cdk.assertions import Annotations, Match
+from constructs import Construct
 
 from serverless_patterns._blocks.rule import allow_events_key, rule_to_queue
-from tests.support.readable import properties_at
-from tests.support.synthesis import empty_stack
+from tests.support.circles import check_no_circle
+from tests.support.readable import depends_on, properties_at, rule_arn
+from tests.support.synthesis import empty_stack, new_app, template_of
+
+
+def ruled_on(scope, bus=None, *, pattern=None):
+    """A rule and its queues."""
+    queue, kept = sqs.Queue(scope, "Queue"), sqs.Queue(scope, "Kept")
+    return rule_to_queue(
+        scope,
+        "Rule",
+        pattern=pattern or {"source": ["aws.s3"]},
+        description="Objects that are created",
+        queue=queue,
+        delivery_dead_letter_queue=kept,
+        bus=bus,
+    )
 
 
 @pytest.fixture
 def ruled(stack):
     """A stack with a rule."""
-    queue, kept = sqs.Queue(stack, "Queue"), sqs.Queue(stack, "Kept")
-    rule_to_queue(
-        stack,
-        "Rule",
-        pattern={"source": ["aws.s3"]},
-        description="Objects that are created",
-        queue=queue,
-        delivery_dead_letter_queue=kept,
-    )
+    ruled_on(stack)
     return stack
 
 
@@ -43,12 +56,49 @@ def test_only_this_rule_may_send_to_the_queues(ruled, queue):
     assert properties_at(ruled, f"{queue}/Policy")["PolicyDocument"]["Statement"] == [
         {
             "Action": "sqs:SendMessage",
-            "Condition": {"ArnEquals": {"aws:SourceArn": "Rule"}},
+            "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn(ruled, "Rule")}},
             "Effect": "Allow",
             "Principal": {"Service": "events.amazonaws.com"},
             "Resource": queue,
         }
     ]
+
+
+@pytest.mark.parametrize("queue", ["Queue", "Kept"])
+def test_the_rule_may_send_before_it_is_there(ruled, queue):
+    """What matched until then would be refused, and kept nowhere."""
+    assert depends_on(ruled, "Rule", f"{queue}/Policy")
+    check_no_circle(template_of(ruled))
+
+
+@pytest.mark.parametrize(("name", "path"), [("default", ""), ("shop", "shop/"), (None, "Mine/")])
+def test_the_rule_is_named_as_the_policies_say_it_is(stack, name, path):
+    bus = events.EventBus.from_event_bus_name(stack, "Shop", name) if name else events.EventBus(stack, "Mine")
+    rule = ruled_on(stack, bus)
+    (statement,) = properties_at(stack, "Queue/Policy")["PolicyDocument"]["Statement"]
+    here = "arn:AWS::Partition:events:AWS::Region:AWS::AccountId"
+    assert statement["Condition"]["ArnEquals"]["aws:SourceArn"] == f"{here}:rule/{path}{rule.name}"
+    assert re.fullmatch(r"Test-Rule-[0-9A-F]{8}", rule.name)
+
+
+def test_rules_of_stacks_with_long_names_never_want_the_same_one():
+    app = new_app()
+    stacks = [Stack(app, name, stack_name=f"{'x' * 100}-{name}") for name in ("A", "B")]
+    names = [ruled_on(stack).name for stack in stacks] + [ruled_on(Construct(stacks[0], "Route")).name]
+    assert (len(set(names)), max(map(len, names)) <= 64) == (3, True)
+
+
+def test_a_pattern_that_needs_a_raised_quota_is_warned_of(stack):
+    ruled_on(stack, pattern={"source": ["x" * 2032]})
+    assert warnings(stack) == []
+    ruled_on(Construct(stack, "Long"), pattern={"source": ["x" * 2033]})
+    (warning,) = warnings(stack)
+    assert warning.startswith("pattern should be at most 2,048 characters as JSON, got 2,049: EventBridge takes 4,096 where")
+    assert "quota 'Event pattern size'" in warning
+
+
+def warnings(stack):
+    return [str(each.entry.data) for each in Annotations.from_stack(stack).find_warning("*", Match.any_value())]
 
 
 def test_rules_of_this_account_and_region_may_use_the_key_and_no_other_service():

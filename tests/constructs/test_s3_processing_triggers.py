@@ -31,7 +31,7 @@ from tests.support.imports import (
     resource_at,
     variables,
 )
-from tests.support.readable import permissions, properties_at, readable
+from tests.support.readable import permissions, properties_at, readable, rule_arn
 from tests.support.synthesis import empty_stack, resources, template_of
 
 # --- a queue between the bucket and the function
@@ -96,7 +96,7 @@ def test_only_the_rule_may_send_to_the_queues(stack, queue):
     imports(stack)
     (allowed,) = allowed_in(stack, f"Imports/{queue}")
     assert (allowed["Action"], allowed["Principal"]) == ("sqs:SendMessage", {"Service": "events.amazonaws.com"})
-    assert allowed["Condition"] == {"ArnEquals": {"aws:SourceArn": "Imports/Rule"}}
+    assert allowed["Condition"] == {"ArnEquals": {"aws:SourceArn": rule_arn(stack, "Imports/Rule")}}
 
 
 def test_nobody_is_let_into_the_dead_letter_queue_by_its_policy(stack):

@@ -10,7 +10,7 @@ from serverless_patterns import PatternError, ReportSchedule
 from serverless_patterns._blocks import report_schedule as block
 from tests.support.circles import check_no_circle
 from tests.support.imports import allowed_in, resource_at
-from tests.support.readable import permissions, properties_at
+from tests.support.readable import permissions, properties_at, rule_arn
 from tests.support.reports import handler_settings, items, report, variables
 from tests.support.synthesis import empty_stack, resources, template_of
 
@@ -114,8 +114,10 @@ def ruled(scheduled):
 
 
 def test_a_rule_invokes_the_function_with_the_event_that_says_when(ruled):
-    assert properties_at(ruled, "Report/ScheduleRule") == {
+    rule = properties_at(ruled, "Report/ScheduleRule")
+    assert rule == {
         "Description": "When the report Report is made",
+        "Name": rule["Name"],
         "ScheduleExpression": "rate(12 hours)",
         "Targets": [
             {
@@ -143,7 +145,7 @@ def test_only_this_rule_may_keep_what_it_cannot_deliver(ruled):
     (statement,) = allowed_in(ruled, "Report/DeliveryDeadLetterQueue")
     assert statement == {
         "Action": "sqs:SendMessage",
-        "Condition": {"ArnEquals": {"aws:SourceArn": "Report/ScheduleRule"}},
+        "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn(ruled, "Report/ScheduleRule")}},
         "Effect": "Allow",
         "Principal": {"Service": "events.amazonaws.com"},
         "Resource": "Report/DeliveryDeadLetterQueue",

@@ -79,7 +79,7 @@ def test_what_is_published_reaches_the_route_and_has_its_effect(routed: Routed, 
     bus = bus_with(PATTERN)
     bus.publish(*(envelope_of(event(number)) for number in range(1, 24)))
     assert routed.deliver(*bus.received()) == []
-    assert {row["id"] for row in routed.rows} == {f"{number}:PAID" for number in range(1, 24)}
+    assert {row["event_id"] for row in routed.rows} == {f"{number}:PAID" for number in range(1, 24)}
     assert routed.dead_letters == []
 
 

@@ -12,8 +12,9 @@ from types_boto3_dynamodb import DynamoDBClient
 from event_routing.logic import LEAST_SECONDS
 from event_routing.store import EventsTable
 from shared.aws import LONGEST_CALL_SECONDS
+from shared.envelope import Envelope
 from tests.handlers.api_client import Calls
-from tests.handlers.route_client import NOW, Routed, event
+from tests.handlers.route_client import NOW, Routed, envelope_of, event
 
 DAY = 86_400
 
@@ -42,7 +43,8 @@ def failing(code: str, status: int = 400) -> Any:
 def test_an_event_is_kept_with_all_its_parts(routed: Routed) -> None:
     assert routed.deliver(event()) == []
     assert routed.row == {
-        "id": "42:PAID",
+        "id": "orders#42:PAID",
+        "event_id": "42:PAID",
         "type": "orders.paid",
         "version": 1,
         "time": "2026-03-01T12:00:00.123Z",
@@ -78,7 +80,27 @@ def test_an_event_is_kept_once_however_often_it_comes(routed: Routed) -> None:
 
 def test_events_of_other_ids_have_rows_of_their_own(routed: Routed) -> None:
     routed.deliver(event(1), event(2), event(3))
-    assert [row["id"] for row in routed.rows] == ["1:PAID", "2:PAID", "3:PAID"]
+    assert [row["id"] for row in routed.rows] == ["orders#1:PAID", "orders#2:PAID", "orders#3:PAID"]
+
+
+def test_events_of_two_sources_that_use_the_same_id_have_each_their_effect(routed: Routed) -> None:
+    """Nobody uses up the ids of somebody else, such as the next one of a sequence."""
+    assert routed.deliver(event(1) | {"source": "billing"}, event(1), event(1)) == []
+    assert [(row["source"], row["event_id"]) for row in routed.rows] == [("billing", "1:PAID"), ("orders", "1:PAID")]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_written_down_of_an_event_is_not_of_another_sources_with_its_id(dynamodb: DynamoDBClient, fails: bool) -> None:
+    other = event(1) | {"source": "billing"}
+
+    def handle(taken: Envelope) -> None:
+        if taken.source == "orders" and fails:
+            raise RuntimeError
+
+    routed = Routed(dynamodb, handle)
+    routed.deliver(other, event(1), other | {"replay-name": "again"})
+    states = {row["source"]: (row["state"], row.get("replayed")) for row in routed.rows}
+    assert states == {"billing": ("COMPLETE", "again"), "orders": ("IN_PROGRESS" if fails else "COMPLETE", None)}
 
 
 def test_an_event_is_counted_once_by_its_type(routed: Routed, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,6 +202,6 @@ def test_the_log_says_what_became_of_an_event(
 
 
 def test_a_row_that_somebody_else_wrote_counts_as_done(routed: Routed) -> None:
-    EventsTable("items-table", routed.dynamodb).mark_replayed("42:PAID", "by-hand")
+    EventsTable("items-table", routed.dynamodb).mark_replayed(envelope_of(event()), "by-hand")
     assert routed.deliver(event()) == []
-    assert (routed.row, routed.dead_letters) == ({"id": "42:PAID", "replayed": "by-hand"}, [])
+    assert (routed.row, routed.dead_letters) == ({"id": "orders#42:PAID", "replayed": "by-hand"}, [])

@@ -79,7 +79,7 @@ def test_all_that_is_wrong_with_an_envelope_is_in_the_reason(routed: Routed) -> 
 def test_the_first_events_are_taken_for_ever(routed: Routed, document: dict[str, Any]) -> None:
     assert routed.deliver(document) == []
     assert routed.dead_letters == []
-    assert routed.row["id"] == "42:PAID"
+    assert routed.row["event_id"] == "42:PAID"
 
 
 def test_fields_that_a_later_publisher_adds_are_passed_over(routed: Routed) -> None:
@@ -92,7 +92,7 @@ def test_fields_that_a_later_publisher_adds_are_passed_over(routed: Routed) -> N
 
 def test_one_poison_event_does_not_hold_up_the_others(routed: Routed) -> None:
     assert routed.deliver(event(1), "poison", event(2)) == []
-    assert [row["id"] for row in routed.rows] == ["1:PAID", "2:PAID"]
+    assert [row["event_id"] for row in routed.rows] == ["1:PAID", "2:PAID"]
     assert [body for body, _ in routed.dead_letters] == ["poison"]
 
 
@@ -127,7 +127,7 @@ def test_a_reason_does_not_repeat_what_was_sent(routed: Routed) -> None:
 def test_each_type_has_its_own_schema(routed: Routed) -> None:
     routed.schemas = {"orders.paid": {}, "orders.placed": {"required": ["never"]}}
     routed.deliver(event(1), event(2) | {"detail-type": "orders.placed"})
-    assert [row["id"] for row in routed.rows] == ["1:PAID"]
+    assert [row["event_id"] for row in routed.rows] == ["1:PAID"]
     assert "/data/never is required" in routed.reason
 
 

@@ -75,7 +75,7 @@ def test_the_entry_point_keeps_events(variables: pytest.MonkeyPatch, dynamodb: D
     routed = Routed(dynamodb)
     record = routed.record(json.dumps(event()))
     assert started().handler({"Records": [record]}, Context(milliseconds_left=30_000)) == {"batchItemFailures": []}
-    assert routed.row["id"] == "42:PAID"
+    assert routed.row["event_id"] == "42:PAID"
 
 
 def test_the_entry_point_calls_the_users_function(

@@ -51,6 +51,9 @@ class Queued:
         self.started[parameters["name"]] = parameters["input"]
         return {}
 
+    def describe_execution(self, *, executionArn: str) -> object:  # noqa: N803  as the API has it
+        return {"input": self.started[executionArn.rpartition(":")[2]]}
+
     def deliver(self, *bodies: object) -> list[str]:
         """Invoke the function with these; the bodies of those that come again."""
         for body in bodies:
@@ -64,7 +67,7 @@ class Queued:
     def _consumer(self) -> QueueConsumer:
         urls = {"QUEUE_URL": self.queue, "DEAD_LETTER_QUEUE_URL": self.dead, "STATE_MACHINE_ARN": MACHINE}
         settings = StarterSettings.from_environment(urls)
-        starter = Starter(Executions(settings.state_machine_arn, self).start, self.order_in)
+        starter = Starter(Executions(settings.state_machine_arn, self).start_the_same, self.order_in)
         return QueueConsumer(settings.queue, starter.work, client=self.sqs, chance=Chance(lambda: 1))
 
     @property
@@ -127,6 +130,15 @@ def test_an_event_that_comes_again_starts_nothing_and_is_done(queued: Queued, ag
     queued.deliver(event_with(ORDER))
     assert queued.deliver(event_with(ORDER, again)) == []
     assert ([*queued.started], queued.dead_letters) == (["o-1"], {})
+
+
+def test_another_order_under_the_same_id_is_kept_with_its_reason_and_the_first_one_stays(queued: Queued) -> None:
+    queued.deliver(event_with(ORDER))
+    started = dict(queued.started)
+    other = event_with({**ORDER, "amount": 1})
+    assert queued.deliver(other) == []
+    assert queued.started == started
+    assert queued.dead_letters == {text_of(other): "Another order has had this id before: send it under another one."}
 
 
 def test_of_a_batch_each_order_is_started_and_what_is_none_is_kept_with_its_reason(queued: Queued) -> None:

@@ -11,7 +11,7 @@ from types_boto3_dynamodb import DynamoDBClient
 from order_workflow import errors
 from order_workflow.errors import InvalidOrder, ShippingFailed
 from order_workflow.executions import Executions
-from order_workflow.logic import Starter
+from order_workflow.logic import MOST_INPUT_BYTES, Starter
 from order_workflow.models import (
     PaymentSettings,
     ShippingSettings,
@@ -21,6 +21,7 @@ from order_workflow.models import (
 )
 from order_workflow.steps import run
 from shared.errors import ConflictError, InvalidError, UnavailableError
+from shared.payment_secret import MalformedSecretError
 from shared.queue_consumer import Message
 from shared.settings import SettingsError
 from tests.handlers.api_client import Context
@@ -69,6 +70,18 @@ def test_an_execution_whose_name_is_no_id_works_no_order(steps: Steps) -> None:
         steps.do("ValidateOrder", order_of(amount=5), order_id="o 1")
 
 
+@pytest.mark.parametrize("more", [0, 1], ids=["as large as it may be", "a byte more"])
+def test_an_order_that_is_too_large_for_the_states_after_this_one_is_rejected(steps: Steps, more: int) -> None:
+    empty = order_of(amount=5, id="o-1", ship_to={"note": ""})
+    note = "x" * (MOST_INPUT_BYTES - len(json.dumps(empty, separators=(",", ":"))) + more)
+    order = order_of(amount=5, ship_to={"note": note})
+    if not more:
+        assert steps.do("ValidateOrder", order)["order"]["id"] == "o-1"
+        return
+    with pytest.raises(InvalidOrder, match="larger than the 102400 bytes"):
+        steps.do("ValidateOrder", order)
+
+
 # Shipping.
 
 
@@ -115,6 +128,8 @@ def test_the_state_machine_knows_business_errors_by_these_names() -> None:
         (refused("InternalServerError", 500), UnavailableError),
         (refused("AccessDeniedException"), ClientError),
         (KeyError("x"), KeyError),
+        (MalformedSecretError(fault="is empty"), UnavailableError),
+        (ConflictError("x"), ConflictError),
     ],
 )
 def test_only_what_passes_is_called_unavailable(raised: Exception, seen: type[Exception]) -> None:
@@ -125,6 +140,18 @@ def test_only_what_passes_is_called_unavailable(raised: Exception, seen: type[Ex
     with pytest.raises(seen) as caught:
         run({"S": work}, event, QUIET)
     assert type(caught.value) is seen
+
+
+def test_what_is_to_be_tried_again_keeps_its_words_and_what_can_be_done_about_it() -> None:
+    malformed = MalformedSecretError(fault="is empty")
+
+    def work(_: object) -> dict[str, Any]:
+        raise malformed
+
+    with pytest.raises(UnavailableError) as caught:
+        run({"S": work}, {"step": "S", "order_id": "o-1", "execution": "e", "order": {}}, QUIET)
+    assert (caught.value.detail, caught.value.hint) == (malformed.detail, malformed.hint)
+    assert caught.value.__cause__ is malformed
 
 
 def test_an_error_that_nobody_has_foreseen_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,20 +167,28 @@ def test_an_error_that_nobody_has_foreseen_is_counted(capsys: pytest.CaptureFixt
 
 
 class States:
-    """A client that starts executions, or raises."""
+    """A client that starts executions, or raises; and knows one that is there already, or raises again."""
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: Exception | None = None, *, known: str | Exception = "{}") -> None:
         self.started: list[dict[str, Any]] = []
+        self.asked: list[str] = []
         self.error = error
+        self.known = known
 
     def start_execution(self, **parameters: Any) -> None:
         self.started.append(parameters)
         if self.error:
             raise self.error
 
+    def describe_execution(self, *, executionArn: str) -> dict[str, str]:  # noqa: N803  as the API has it
+        self.asked.append(executionArn)
+        if isinstance(self.known, Exception):
+            raise self.known
+        return {"input": self.known}
+
 
 def start(body: str, states: States) -> None:
-    Starter(Executions(ARN, states).start).work(Message(id="m-1", body=body), Context())  # type: ignore[arg-type]
+    Starter(Executions(ARN, states).start_the_same).work(Message(id="m-1", body=body), Context())  # type: ignore[arg-type]
 
 
 def test_the_execution_is_named_after_the_order_and_gets_it_with_exact_numbers() -> None:
@@ -164,8 +199,35 @@ def test_the_execution_is_named_after_the_order_and_gets_it_with_exact_numbers()
     assert json.loads(started["input"]) == {"id": "o-1", "amount": 19.9}
 
 
-def test_an_execution_that_is_there_already_is_what_was_wanted() -> None:
-    start('{"id": "o-1"}', States(refused("ExecutionAlreadyExists")))
+EXISTS = refused("ExecutionAlreadyExists")
+
+
+@pytest.mark.parametrize("known", ['{"id":"o-1","amount":19.9}', '{"amount": 19.90}', '{ "amount": 1.99e1, "id": "o-1" }'])
+def test_an_execution_that_is_there_already_is_what_was_wanted(known: str) -> None:
+    states = States(EXISTS, known=known)
+    start('{"id": "o-1", "amount": 19.9}', states)
+    assert states.asked == ["arn:aws:states:eu-central-1:123456789012:execution:orders:o-1"]
+
+
+@pytest.mark.parametrize("known", ['{"id":"o-1","amount":20}', "{}", "[]", "NaN"])
+def test_another_order_under_the_id_of_one_that_was_started_is_poison(known: str) -> None:
+    with pytest.raises(InvalidError, match="Another order has had this id before"):
+        start('{"id": "o-1", "amount": 19.9}', States(EXISTS, known=known))
+
+
+@pytest.mark.parametrize(
+    ("known", "seen"),
+    [(refused("ExecutionDoesNotExist"), UnavailableError), (refused("AccessDeniedException"), ClientError)],
+)
+def test_an_order_of_which_it_cannot_be_told_comes_again(known: Exception, seen: type[Exception]) -> None:
+    with pytest.raises(seen):
+        start('{"id": "o-1"}', States(EXISTS, known=known))
+
+
+def test_an_execution_that_is_new_is_not_looked_at() -> None:
+    states = States()
+    start('{"id": "o-1"}', states)
+    assert states.asked == []
 
 
 def test_an_execution_that_cannot_be_started_is_an_error_of_the_message() -> None:

@@ -63,7 +63,7 @@ class Steps:
         client: Any = self.table
         self.stock = StockTable(ORDERS, STOCK, client)
         self.shipments = ShipmentsTable(ORDERS, client)
-        self.api = PaymentApi("shop", Secret(self.secret, self.secrets), Transport(Limits(connect=0.2, read=0.1, attempt=0.3)))
+        self.api = PaymentApi("shop", Secret(self.secret, self.secrets), Transport(Limits(connect=2, read=1, attempt=2)))
 
     @property
     def works(self) -> dict[str, Work]:

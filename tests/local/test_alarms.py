@@ -18,7 +18,6 @@ from tests.support.fanout import event, eventually
 #: Each pattern once or twice, apart from all others: they are broken here for good.
 APP = """
 from types import SimpleNamespace
-from aws_cdk import Duration
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 
@@ -50,8 +49,8 @@ patterns = {
 }
 more = cdk.Stack(app, "more-alarms")  # a stack has at most 500 resources
 others = {
-    "Sales": OrderWorkflow(more, "Sales", starter="queue", **run),
-    "Slow": OrderWorkflow(more, "Slow", timeout=Duration.seconds(1), **run),
+    "Sales": OrderWorkflow(more, "Sales", starter="queue", compensation_retry=Retry(max_attempts=1), **run),
+    "Slow": OrderWorkflow(more, "Slow", **run),
     "Changes": StreamProcessing(more, "Changes", **kinesis, **run),
     **{name: StreamProcessing(more, name, **failing, **run) for name in ("GivenUp", "LostChanges")},
 }
@@ -124,6 +123,13 @@ class Broken:
     def put_item(self, pattern):
         """Put an item into the source table of a pattern."""
         self.account.table(self.outputs[f"{pattern}SourceTableName"]).put_item(Item={"id": "a"})
+
+    def start_slow(self, name, **limits):
+        """Start an execution of a workflow that only waits."""
+        machine, states = self.outputs["SlowStateMachineArn"], self.account.client("stepfunctions")
+        waits = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 60, "End": True}}, **limits}
+        states.update_state_machine(stateMachineArn=machine, definition=json.dumps(waits))
+        return states.start_execution(stateMachineArn=machine, name=name, input=json.dumps(SALE))["executionArn"]
 
     def fire(self, pattern):
         """Let the schedule of a pattern fire at once."""
@@ -382,9 +388,14 @@ def test_an_order_that_cannot_be_undone_sets_off_the_alarms_of_its_execution_and
 
 
 def test_an_execution_that_takes_too_long_sets_off_its_alarm(broken):
-    machine = broken.outputs["SlowStateMachineArn"]
-    broken.account.client("stepfunctions").start_execution(stateMachineArn=machine, name="o-1", input=json.dumps(SALE))
+    broken.start_slow("o-1", TimeoutSeconds=1)
     assert broken.stay_silent("Slow/ExecutionsTimedOut") == set()
+    assert broken.firing("Slow/ExecutionsFailed") == set()
+
+
+def test_an_execution_that_somebody_stops_sets_off_its_alarm(broken):
+    broken.account.client("stepfunctions").stop_execution(executionArn=broken.start_slow("o-2"))
+    assert broken.stay_silent("Slow/ExecutionsAborted") == set()
     assert broken.firing("Slow/ExecutionsFailed") == set()
 
 

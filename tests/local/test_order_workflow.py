@@ -187,6 +187,19 @@ def test_a_payment_of_which_nothing_is_known_is_paid_back_and_the_execution_fail
     assert workflow.kept(order_id) == []
 
 
+def test_a_charge_that_is_declined_after_a_try_of_which_nothing_is_known_is_paid_back(workflow, order_id):
+    workflow.behave(**{order_id: first(1, Behaviour.HANG, then=Behaviour.DECLINE)})
+    ended = workflow.worked(order_id)
+    assert (ended.status, ended.row["state"], ended.row["reason"]) == ("SUCCEEDED", "DECLINED", "card refused")
+    assert [step for step in ended.steps if step in {"PaymentFailed", "RefundPayment", "ReleaseStock"}] == [
+        "PaymentFailed",
+        "RefundPayment",
+        "ReleaseStock",
+    ]
+    assert (workflow.available(order_id), workflow.money(order_id)) == (5, [])
+    assert workflow.kept(order_id) == []
+
+
 def test_an_order_whose_shipping_is_broken_is_undone_and_the_execution_fails(workflow, order_id):
     with workflow.changed("Shipping", TABLE_NAME="gone"):
         ended = workflow.worked(order_id)
@@ -196,11 +209,11 @@ def test_an_order_whose_shipping_is_broken_is_undone_and_the_execution_fails(wor
     assert [each["step"] for each in letter["unresolved"]] == ["CancelShipment"]
 
 
-def test_an_error_that_does_not_pass_is_not_tried_again(workflow, order_id):
+def test_an_error_that_does_not_pass_is_not_tried_again_but_by_what_undoes_it(workflow, order_id):
     with workflow.changed("Stock", STOCK_TABLE_NAME="gone"):
         ended = workflow.worked(order_id)
     assert (ended.status, ended.error) == ("FAILED", "CompensationFailed")
-    assert ended.steps.count("ReserveStock") == 1
+    assert len(ended.errors) == 1 + 3  # ReserveStock once, ReleaseStock as often as it is told to
     assert workflow.money(order_id) == []
     assert len(workflow.kept(order_id)) == 1
 
@@ -260,6 +273,17 @@ def test_a_message_that_is_no_order_is_put_aside_with_its_reason(workflow, order
     assert [letter.attributes["Reason"].split(" /")[0] for letter in letters] == [
         "The order has no id that can name its execution."
     ]
+
+
+def test_another_order_under_a_used_id_is_put_aside_with_its_reason(workflow, order_id):
+    first_one = workflow.worked(order_id).row
+    other = json.dumps(workflow.order(order_id, amount=1))
+    workflow.send(other)
+    letters = eventually("it is put aside", lambda: workflow.dead_letters.take(lambda message: message.body == other))
+    assert [letter.attributes["Reason"] for letter in letters] == [
+        "Another order has had this id before: send it under another one."
+    ]
+    assert (workflow.row(order_id), workflow.money(order_id)) == (first_one, ["charge"])
 
 
 def test_a_crowd_of_orders_takes_no_more_than_there_is(workflow):

@@ -29,6 +29,7 @@ AT = "eu-central-1:123456789012"
 TABLE = f"arn:aws:dynamodb:{AT}:table/orders"
 GROUP = f"arn:aws:logs:{AT}:log-group:/aws/lambda/worker"
 SECRET = f"arn:aws:secretsmanager:{AT}:secret:api"
+EXECUTIONS = f"arn:aws:states:{AT}:execution:"
 FILES = "arn:aws:s3:::files"
 GET, PUT = ("dynamodb:GetItem", TABLE), ("dynamodb:PutItem", TABLE)
 
@@ -121,6 +122,8 @@ SCOPES = [
     ("xray:PutTraceSegments", "*", ["*"], ()),
     ("logs:PutLogEvents", f"{GROUP}:*", [f"{GROUP}:log-stream:*"], ()),
     ("logs:PutLogEvents", "*", [f"{GROUP}:log-stream:*"], (f"{GROUP}:*",)),
+    ("states:DescribeExecution", f"{EXECUTIONS}m:*", [f"{EXECUTIONS}m:o-1"], ()),
+    ("states:DescribeExecution", f"{EXECUTIONS}*", [f"{EXECUTIONS}m:o-1"], (f"{EXECUTIONS}m:*",)),
     ("secretsmanager:GetSecretValue", f"{SECRET}-??????", [f"{SECRET}-AbCdEf"], ()),
     ("secretsmanager:GetSecretValue", f"{SECRET}-*", [f"{SECRET}-AbCdEf"], (f"{SECRET}-??????",)),
 ]
