@@ -199,8 +199,10 @@ class Workflow:
             self._states.update_state_machine(stateMachineArn=self.machine, definition=before)
 
     def _history(self, order_id: str, kind: str) -> list[dict[str, Any]]:
-        arn = self.execution(order_id)["executionArn"]
-        history = self._states.get_execution_history(executionArn=arn, maxResults=1000)["events"]
+        found = self.execution(order_id)
+        if found["status"] == "not started":
+            return []
+        history = self._states.get_execution_history(executionArn=found["executionArn"], maxResults=1000)["events"]
         return [event[kind] for event in history if kind in event]
 
     def _configure(self, name: str, **configuration: Any) -> None:
