@@ -2,8 +2,8 @@
 
 What is known of an order is in variables, which each state can read: ``order``, ``payment``, ``outcome`` (what became of the
 order), ``charge_tried`` (whether its charge was asked for more than once), ``fault`` (what broke, if something did) and
-``unresolved`` (the compensations that failed). An order that is declined, or of which too little is in stock, has come to an end
-as it was meant to: its execution succeeds. One that fails is broken.
+``unresolved`` (the compensations that failed). An order that is declined, or of which too little is in stock, has come to an
+end as it was meant to: its execution succeeds. One that fails is broken.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html
 """
