@@ -138,7 +138,9 @@ def test_without_an_environment_and_in_prod_data_is_kept_and_elsewhere_it_goes(e
 
 
 #: The tables that a user brings to a pattern are as the user made them.
-BROUGHT = dict.fromkeys(("scheduled_report_bus", "scheduled_report_dynamodb", "stream_processing_own_table"), ["Items5C12978B"])
+BROUGHT = {
+    name: ["Items5C12978B"] for name in ("scheduled_report_bus", "scheduled_report_dynamodb", "stream_processing_own_table")
+}
 
 
 def test_a_table_that_is_kept_is_backed_up_and_cannot_be_deleted_by_mistake(found_by, every_template):

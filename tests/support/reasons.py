@@ -16,6 +16,9 @@ REASONS = {
     "IAM5[Resource::<CustomersFailureBucket5EACF674.Arn>/records/*]": "a record that nobody can take is named after its id: "
     "those of this folder, to be written and not read",
     "KDS3": "the stream has the customer managed key that it was given, which is more than the one that AWS manages",
+    "IAM5[Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:<SalesStateMachine801837E4>:*]": "an "
+    "execution is named after its order: those of this state machine, to be looked at and not changed",
+    "IAM5[Resource::arn:aws:states:eu-central-1:<AWS::AccountId>:execution:<SalesStateMachine801837E4>:*]": "the same",
     "IAM5[Resource::<DailySalesBucket948F3C60.Arn>/reports/*]": "a report has no name before its day: those of this folder",
     "LambdaConcurrency": "reserved concurrency throttles, and burns tries of messages: an API's throttle and the most batches "
     "that the poller of a queue starts at once are the limits",
