@@ -159,6 +159,10 @@ def test_buckets_and_queues_say_how_they_are_encrypted(found_by):
     assert found_by(data.without_encryption, "AWS::S3::Bucket", "AWS::SQS::Queue") == {}
 
 
+def test_a_bucket_a_topic_or_a_queue_refuses_plain_http(found_by):
+    assert found_by(data.taking_plain_http, "AWS::S3::Bucket", "AWS::SNS::Topic", "AWS::SQS::Queue") == {}
+
+
 def test_a_database_is_private_encrypted_and_backed_up(found_by):
     assert found_by(data.exposed_databases, "AWS::RDS::DBCluster", "AWS::RDS::DBInstance") == {}
 

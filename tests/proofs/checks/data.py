@@ -1,5 +1,6 @@
 """Checks of what holds data, and of names: each gives what is wrong with a template, a line each."""
 
+import json
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -121,6 +122,29 @@ def without_encryption(template: Template) -> list[str]:
 
 def _is_encrypted(queue: Mapping[str, Any]) -> bool:
     return "KmsMasterKeyId" in queue or queue.get("SqsManagedSseEnabled") is True
+
+
+#: What a policy is at -> the policy, and the property that names it.
+_POLICIES = {
+    "AWS::S3::Bucket": ("AWS::S3::BucketPolicy", "Bucket"),
+    "AWS::SNS::Topic": ("AWS::SNS::TopicPolicy", "Topics"),
+    "AWS::SQS::Queue": ("AWS::SQS::QueuePolicy", "Queues"),
+}
+
+
+def taking_plain_http(template: Template) -> list[str]:
+    """Buckets, topics and queues whose policy does not refuse plain HTTP. Scanners let topics pass that have a key."""
+    found = []
+    for kind, (its_policy, target) in _POLICIES.items():
+        policies = [each["Properties"] for each in resources(template, its_policy).values()]
+        refused = json.dumps([each[target] for each in policies if _refuses_plain_http(each["PolicyDocument"])])
+        found += [key for key in resources(template, kind) if f'"{key}"' not in refused]
+    return found
+
+
+def _refuses_plain_http(document: Mapping[str, Any]) -> bool:
+    refusal = {"Effect": "Deny", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    return any(refusal.items() <= statement.items() for statement in document["Statement"])
 
 
 def exposed_databases(template: Template) -> list[str]:

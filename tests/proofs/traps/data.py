@@ -9,6 +9,7 @@ from tests.proofs.checks.data import (
     kept_tables_that_can_be_lost,
     needless_names,
     replaced_otherwise_than_deleted,
+    taking_plain_http,
     without_encryption,
 )
 from tests.proofs.checks.promises import broken_by, done_to_data
@@ -41,10 +42,8 @@ def _other_key(resources: Resources) -> None:
 IN_TRANSIT_AND_AT_REST = [
     Trap("a bucket takes plain HTTP", FILES, not_denied("AWS::S3::BucketPolicy", "ImportsBucket"), Rule("S10")),
     Trap("a queue takes plain HTTP", PIPELINE, not_denied("AWS::SQS::QueuePolicy", "OrdersQueue"), Rule("SQS4")),
-    Trap("a topic takes plain HTTP", EVENTS, not_denied("AWS::SNS::TopicPolicy", "EventsTopic"), Rule("SNS3")),
-    Trap(
-        "a queue is not encrypted", PIPELINE, setting(QUEUE, "OrdersQueue", "SqsManagedSseEnabled", value=False), Rule("SQS2")
-    ),
+    Trap("a topic takes plain HTTP", EVENTS, not_denied("AWS::SNS::TopicPolicy", "EventsTopic"), taking_plain_http),
+    Trap("a queue is not encrypted", PIPELINE, without(QUEUE, "OrdersQueue", "KmsMasterKeyId"), without_encryption),
     Trap(
         "a bucket is not encrypted",
         FILES,
