@@ -35,6 +35,7 @@ CHECKS = (
     deliveries.messages_seen_too_early,
     deliveries.pollers_without_limit,
     deliveries.queues_that_lose,
+    deliveries.streams_that_lose,
     functions.unlike_the_library,
 )
 EVERYWHERE = pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)

@@ -84,6 +84,10 @@ def test_each_queue_that_a_function_works_has_a_dead_letter_queue_that_keeps_for
     assert found_by(deliveries.queues_that_lose, "AWS::Lambda::EventSourceMapping", "AWS::SQS::Queue") == {}
 
 
+def test_a_record_of_a_stream_that_is_given_up_is_kept_alone_and_in_time(found_by):
+    assert found_by(deliveries.streams_that_lose, "AWS::Lambda::EventSourceMapping") == {}
+
+
 DELIVERERS = ("AWS::Events::Rule", "AWS::SNS::Subscription", "AWS::Scheduler::Schedule")
 
 

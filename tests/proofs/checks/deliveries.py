@@ -9,6 +9,8 @@ from tests.support.synthesis import resources, role_policies
 
 Template = Mapping[str, Any]
 FOUR_DAYS = 345_600
+#: Seconds for which a stream of DynamoDB keeps its records, and one of Kinesis at least.
+A_DAY = 86_400
 #: Services that do not wait for a function's answer: what it fails at is lost without a destination.
 #: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
 WITHOUT_WAITING = frozenset({"events.amazonaws.com", "s3.amazonaws.com", "sns.amazonaws.com"})
@@ -64,6 +66,21 @@ def _is_kept(template: Template, queue: Mapping[str, Any]) -> bool:
         and dead["Properties"].get("MessageRetentionPeriod", FOUR_DAYS) > queue.get("MessageRetentionPeriod", FOUR_DAYS)
         and dead["Properties"].get("FifoQueue") == queue.get("FifoQueue")
     )
+
+
+def streams_that_lose(template: Template) -> list[str]:
+    """Readers of streams that miss what came before them, or give up records that nobody keeps then."""
+    found = []
+    for key, each in _mappings(template).items():
+        right = {
+            "from the oldest record on": each.get("StartingPosition") == "TRIM_HORIZON",
+            "kept in a bucket": bool(each.get("DestinationConfig", {}).get("OnFailure")),
+            "before the stream has lost it": 0 < each.get("MaximumRecordAgeInSeconds", -1) < A_DAY,
+            "without its neighbours": each.get("BisectBatchOnFunctionError") is True,
+        }
+        if "StartingPosition" in each:
+            found += [f"{key}: {name}" for name, is_right in right.items() if not is_right]
+    return found
 
 
 def deliveries_that_lose(template: Template) -> list[str]:

@@ -32,6 +32,7 @@ from tests.proofs.traps.trap import Resources, Rule, Trap
 
 API, PIPELINE, KEY = "prod-api-crud", "prod-sqs-pipeline", "sqs_pipeline_fifo_key"
 FILES, REPORT, EVENTS = "prod-s3-processing", "prod-scheduled-report", "prod-sns-fanout"
+ROUTES, WORKFLOW = "prod-event-routing", "prod-order-workflow"
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 TABLE = {"Fn::GetAtt": ["ProductsTableEB101A78", "Arn"]}
 OTHER_TABLE = {"Fn::GetAtt": ["ProductsIdempotencyTableC9F4241E", "Arn"]}
@@ -157,6 +158,24 @@ OF_SERVICES = [
         FILES,
         setting_in_policy("AWS::SQS::QueuePolicy", "Queue", _service("events.amazonaws.com", "iam:*")),
         inexact_services,
+    ),
+    Trap(
+        "a workflow may invoke any function",
+        WORKFLOW,
+        granted("StateMachineRole", "lambda:InvokeFunction", "*"),
+        wide_statements,
+    ),
+    Trap(
+        "a workflow may not invoke its functions",
+        WORKFLOW,
+        not_granted("StateMachineRole", "lambda:InvokeFunction"),
+        inexact_services,
+    ),
+    Trap(
+        "a route's function may publish to its own bus",
+        ROUTES,
+        granted("PaymentsFunction", "events:PutEvents", {"Fn::GetAtt": ["EventsBus45DE4339", "Arn"]}),
+        partial(needless_permissions, ROUTES),
     ),
     Trap(
         "a rule may not send to its queue",

@@ -12,12 +12,14 @@ from tests.proofs.checks.deliveries import (
     pollers_without_limit,
     queues_that_lose,
     reports_at_the_same_time,
+    streams_that_lose,
     wrongly_looped,
 )
 from tests.proofs.traps.plants import removed, setting, without
 from tests.proofs.traps.trap import Refusal, Rule, Trap
 
 PIPELINE, FILES, EVENTS, REPORT = "prod-sqs-pipeline", "prod-s3-processing", "prod-sns-fanout", "prod-scheduled-report"
+STREAM, ROUTES, WORKFLOW = "prod-stream-processing", "prod-event-routing", "prod-order-workflow"
 DIRECT = "sns_fanout_direct_and_endpoints"
 MAPPING, QUEUE, FUNCTION = "AWS::Lambda::EventSourceMapping", "AWS::SQS::Queue", "AWS::Lambda::Function"
 
@@ -78,7 +80,63 @@ QUEUES = [
         wrongly_looped,
     ),
 ]
+STREAMS = [
+    Trap(
+        "one record that fails brings its whole batch again",
+        STREAM,
+        without(MAPPING, "Reader", "FunctionResponseTypes"),
+        batches_that_fail_as_a_whole,
+    ),
+    Trap(
+        "what is written while a reader is made is never read",
+        STREAM,
+        setting(MAPPING, "Reader", "StartingPosition", "LATEST"),
+        streams_that_lose,
+    ),
+    Trap(
+        "records that are given up are kept nowhere",
+        STREAM,
+        without(MAPPING, "Reader", "DestinationConfig"),
+        streams_that_lose,
+    ),
+    Trap(
+        "a record is tried until the stream has lost it",
+        STREAM,
+        without(MAPPING, "Reader", "MaximumRecordAgeInSeconds"),
+        streams_that_lose,
+    ),
+    Trap(
+        "good records are given up with a bad one",
+        STREAM,
+        setting(MAPPING, "Reader", "BisectBatchOnFunctionError", value=False),
+        streams_that_lose,
+    ),
+]
 DELIVERIES = [
+    Trap(
+        "what a route of a bus cannot deliver is lost",
+        ROUTES,
+        without("AWS::Events::Rule", "Payments", "Targets/0/DeadLetterConfig"),
+        deliveries_that_lose,
+    ),
+    Trap(
+        "an event that a route cannot work comes for ever",
+        ROUTES,
+        without(QUEUE, "PaymentsQueue", "RedrivePolicy"),
+        queues_that_lose,
+    ),
+    Trap(
+        "the steps of a workflow leave no trace",
+        WORKFLOW,
+        without("AWS::StepFunctions::StateMachine", "", "LoggingConfiguration"),
+        Rule("SF1"),
+    ),
+    Trap(
+        "an order that waits to be started is seen by two starters",
+        WORKFLOW,
+        setting(QUEUE, "SalesQueue", "VisibilityTimeout", 30),
+        messages_seen_too_early,
+    ),
     Trap(
         "what a rule cannot deliver is lost",
         FILES,

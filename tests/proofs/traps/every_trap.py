@@ -10,7 +10,7 @@ from tests.proofs.traps.access import OF_FUNCTIONS, OF_SERVICES
 from tests.proofs.traps.alarms import ALARMS
 from tests.proofs.traps.apis import APIS, FUNCTIONS
 from tests.proofs.traps.data import DATABASES, IN_TRANSIT_AND_AT_REST, KEPT
-from tests.proofs.traps.deliveries import DELIVERIES, QUEUES
+from tests.proofs.traps.deliveries import DELIVERIES, QUEUES, STREAMS
 from tests.proofs.traps.trap import Refusal, Rule, Trap
 from tools.scan import Finding, scanned_name
 
@@ -18,6 +18,7 @@ TRAPS: tuple[Trap | Refusal, ...] = (
     *OF_FUNCTIONS,
     *OF_SERVICES,
     *QUEUES,
+    *STREAMS,
     *DELIVERIES,
     *APIS,
     *FUNCTIONS,
