@@ -62,21 +62,7 @@ def forward_events(scope: Construct, *, pattern: Mapping[str, Any], bus: events.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-bus-to-bus.html
     """
-    stack, name = Stack.of(scope), scope.node.id
-    role = ServiceRole(
-        scope,
-        "Role",
-        assumed_by=iam.ServicePrincipal(
-            "events.amazonaws.com",
-            conditions={
-                "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
-                # Not this rule: it names the role itself, and CloudFormation takes no circles.
-                "ArnLike": {"aws:SourceArn": stack.format_arn(service="events", resource="rule", resource_name="*")},
-            },
-        ),
-        description=f"Assumed by EventBridge: sends {name} to a bus",
-    )
-    _let_publish(role, bus)
+    name, role = scope.node.id, _role_of_rules(scope, bus)
     rule = events.CfnRule(
         scope,
         "Rule",
@@ -105,6 +91,22 @@ def forward_events(scope: Construct, *, pattern: Mapping[str, Any], bus: events.
     )
 
 
+def _role_of_rules(scope: Construct, bus: events.IEventBus) -> ServiceRole:
+    """A role that the rules of this account and region may assume; not this one alone, since that names the role: a circle."""
+    rules = Stack.of(scope).format_arn(service="events", resource="rule", resource_name="*")
+    role = ServiceRole(
+        scope,
+        "Role",
+        assumed_by=iam.ServicePrincipal(
+            "events.amazonaws.com",
+            conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}, "ArnLike": {"aws:SourceArn": rules}},
+        ),
+        description=f"Assumed by EventBridge: sends {scope.node.id} to a bus",
+    )
+    _let_publish(role, bus)
+    return role
+
+
 def schedule_events(
     scope: Construct,
     *,
@@ -120,18 +122,8 @@ def schedule_events(
     Its group is what the role trusts, and what the metrics are of: a role cannot trust the schedule that names it.
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
     """
-    name = scope.node.id
-    group = scheduler.CfnScheduleGroup(scope, "ScheduleGroup")
-    role = ServiceRole(
-        scope,
-        "Role",
-        assumed_by=iam.ServicePrincipal(
-            "scheduler.amazonaws.com",
-            conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID, "aws:SourceArn": group.attr_arn}},
-        ),
-        description=f"Assumed by EventBridge Scheduler: puts {name} on a bus",
-    )
-    _let_publish(role, bus)
+    name, group = scope.node.id, scheduler.CfnScheduleGroup(scope, "ScheduleGroup")
+    role = _role_of_schedules(scope, group, bus)
     undelivered.grant(role, "sqs:SendMessage")
     grant_queue_key(key, role)
     zone = schedule.time_zone
@@ -192,6 +184,21 @@ def _detail(data: Mapping[str, Any]) -> str:
     tick = f"{SCHEDULE}/{SCHEDULED_TIME}"
     metadata = {"id": tick, "version": 1, "time": SCHEDULED_TIME, "correlation_id": tick, "causation_id": EXECUTION}
     return json.dumps({"metadata": metadata, "data": data}, default=dict)
+
+
+def _role_of_schedules(scope: Construct, group: scheduler.CfnScheduleGroup, bus: events.IEventBus) -> ServiceRole:
+    """A role that the schedules of a group may assume."""
+    role = ServiceRole(
+        scope,
+        "Role",
+        assumed_by=iam.ServicePrincipal(
+            "scheduler.amazonaws.com",
+            conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID, "aws:SourceArn": group.attr_arn}},
+        ),
+        description=f"Assumed by EventBridge Scheduler: puts {scope.node.id} on a bus",
+    )
+    _let_publish(role, bus)
+    return role
 
 
 def _let_publish(role: iam.IRole, bus: events.IEventBus) -> None:
