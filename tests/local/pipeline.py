@@ -1,16 +1,12 @@
 """One deployed ``SqsPipeline``, used and broken from outside: HTTP, AWS's own APIs and signals to processes."""
 
 import json
-import os
 import signal
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import Any, TypeVar
-
-import psutil
 
 from serverless_patterns.local.account import Account, Stack
 from serverless_patterns.local.emulator import Emulator
@@ -20,14 +16,14 @@ from serverless_patterns.local.payment_ledger import Charge
 from serverless_patterns.local.payment_provider import Behaviour, PaymentProvider
 from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Message, Queue
+from tests.support.functions import DeployedFunction
+from tests.support.waiting import PATIENCE
 
 FINAL = {"PAID", "DECLINED", "FAILED"}
 #: Nobody listens there: what a function sees of a service that is out.
 NOBODY = "http://127.0.0.1:9"
 #: Seconds after which the messages of a batch come again that the emulator has ended: longer than a batch takes in an outage.
 ENDED_BATCH = 8
-#: The longest to wait for what should take a moment, in seconds: the machine may be busy.
-PATIENCE = 30.0
 
 Row = dict[str, Any]
 Found = TypeVar("Found")
@@ -79,6 +75,7 @@ class Pipeline:
         self._api = HttpApi(account, stack, on_hop=lambda _: None, log_group="IngestLogGroupName")
         self._sqs, self._lambda = account.client("sqs"), account.client("lambda")
         self._table = account.table(self.outputs["TableName"])
+        self.worker = self._function("Worker")
 
     # What clients do.
 
@@ -188,14 +185,9 @@ class Pipeline:
 
         self.provider.behaviour_for = behaviour_for
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> AbstractContextManager[None]:
         """Nothing is worked: what is sent meanwhile is worked together afterwards."""
-        self._lambda.update_event_source_mapping(UUID=self._mapping, Enabled=False)
-        try:
-            yield
-        finally:
-            self._lambda.update_event_source_mapping(UUID=self._mapping, Enabled=True)
+        return self.worker.held()
 
     @contextmanager
     def visibility(self, seconds: int) -> Iterator[None]:
@@ -212,18 +204,9 @@ class Pipeline:
     @contextmanager
     def changed(self, function: str, **variables: str) -> Iterator[None]:
         """A function with other environment variables, as long as this lasts."""
-        name = self.outputs[f"{function}Name"]
         # The emulator ends a function that is changed, even in the middle of a batch: its messages must come again soon.
-        with self.visibility(ENDED_BATCH):
-            yield from self._changed(name, variables)
-
-    def _changed(self, name: str, variables: Mapping[str, str]) -> Iterator[None]:
-        before = self._lambda.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        self._configure(name, before | variables)
-        try:
+        with self.visibility(ENDED_BATCH), self._function(function).changed(**variables):
             yield
-        finally:
-            self._configure(name, before)
 
     def outage(self, function: str, service: str) -> Any:
         """A function does not reach a service, such as ``SNS``."""
@@ -233,33 +216,14 @@ class Pipeline:
         """End the idle processes of the worker, as Lambda does when it likes: the next batch starts a new one."""
         with self.changed("Worker", RECYCLED="1"):
             pass
-        eventually("the worker's processes end", lambda: [each.pid for each in self.processes()], good=lambda pids: not pids)
-
-    def processes(self) -> list[psutil.Process]:
-        """The living processes of the worker."""
-        folder = f"{self._emulator.temporary}{os.sep}ministack-lambda-{self.outputs['WorkerName']}-"
-        found = psutil.process_iter(["cmdline", "status"])
-        return [
-            process
-            for process in found
-            if process.info["status"] != psutil.STATUS_ZOMBIE and folder in " ".join(process.info["cmdline"] or [])
-        ]
 
     def signal_worker(self, number: signal.Signals) -> None:
         """Send a signal to the one process of the worker."""
-        (process,) = self.processes()
+        (process,) = self.worker.processes()
         process.send_signal(number)
 
-    @cached_property
-    def _mapping(self) -> str:
-        found = self._lambda.list_event_source_mappings(FunctionName=self.outputs["WorkerName"])["EventSourceMappings"]
-        (mapping,) = found
-        uuid: str = mapping["UUID"]
-        return uuid
-
-    def _configure(self, name: str, variables: Mapping[str, str]) -> None:
-        self._lambda.update_function_configuration(FunctionName=name, Environment={"Variables": dict(variables)})
-        self._lambda.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
+    def _function(self, name: str) -> DeployedFunction:
+        return DeployedFunction(self._emulator, self.account, self.outputs[f"{name}Name"])
 
 
 @contextmanager

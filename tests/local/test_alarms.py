@@ -13,7 +13,8 @@ from serverless_patterns.local.account import Account
 from serverless_patterns.local.cdk_cli import App, CdkCli
 from serverless_patterns.local.emulator import Emulator
 from tests.local.conftest import ROOT, USERS_APP
-from tests.support.fanout import event, eventually
+from tests.support.fanout import event
+from tests.support.waiting import eventually
 
 #: Each pattern once or twice, apart from all others: they are broken here for good.
 APP = """

@@ -131,7 +131,7 @@ def test_each_file_is_announced_once_on_the_bus_as_rules_match_it(intake, inbox)
 
 def test_a_file_is_announced_when_the_bus_can_be_reached_again_and_is_not_worked_twice(intake, inbox):
     intake.set_visibility(12)  # a change of the function ends what it works, which comes again when this is over
-    with intake.variables(AWS_ENDPOINT_URL_EVENTBRIDGE=NOBODY):
+    with intake.function.changed(AWS_ENDPOINT_URL_EVENTBRIDGE=NOBODY):
         intake.worked(new_key("a.csv"), csv_of(3))
         assert inbox.count() == 0
     (event,) = arrived(inbox, 1)

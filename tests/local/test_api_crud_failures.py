@@ -1,7 +1,6 @@
 """ApiCrud broken on purpose: a DynamoDB that is out, throttles, is slow or answers nonsense, and a function that hangs."""
 
 import json
-import os
 import signal
 import threading
 import time
@@ -9,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import psutil
 import pytest
 
 from serverless_patterns.local.http_api import HttpApi, Request
 from tests.local.pipeline import NOBODY
+from tests.support.functions import DeployedFunction
 
 BODY = """
 schema = {"type": "object", "properties": {"name": {"type": "string"}}}
@@ -72,28 +71,10 @@ def users(deploy_app):
 
 
 @pytest.fixture(scope="module")
-def function(account, users):
-    """The name of the function."""
+def function(emulator, account, users):
     found = account.client("lambda").list_functions()["Functions"]
     (name,) = [each["FunctionName"] for each in found if each["FunctionName"].startswith("failing-users")]
-    return name
-
-
-@contextmanager
-def changed(account, function, **variables):
-    """The function with other environment variables, as long as this lasts."""
-    client = account.client("lambda")
-    before = client.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
-    configure(client, function, before | variables)
-    try:
-        yield
-    finally:
-        configure(client, function, before)
-
-
-def configure(client, function, variables):
-    client.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
-    client.get_waiter("function_updated_v2").wait(FunctionName=function, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
+    return DeployedFunction(emulator, account, name)
 
 
 def post(account, users, key):
@@ -109,7 +90,7 @@ def names(account, users):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_while_dynamodb_fails_a_request_is_refused_in_time_and_works_afterwards_once(account, users, function, fault):
     before = len(names(account, users))
-    with dynamodb_that_is(fault) as address, changed(account, function, AWS_ENDPOINT_URL_DYNAMODB=address):
+    with dynamodb_that_is(fault) as address, function.changed(AWS_ENDPOINT_URL_DYNAMODB=address):
         began = time.monotonic()
         refused = post(account, users, fault)
     assert refused.status == FAULTS[fault]
@@ -120,11 +101,10 @@ def test_while_dynamodb_fails_a_request_is_refused_in_time_and_works_afterwards_
     assert len(names(account, users)) == before + 1
 
 
-def test_a_function_that_hangs_is_ended_the_client_gets_5xx_and_the_same_request_works_once(account, users, function, emulator):
+def test_a_function_that_hangs_is_ended_the_client_gets_5xx_and_the_same_request_works_once(account, users, function):
     before = len(names(account, users))
     assert post(account, users, "first").status == 201
-    folder = f"{emulator.temporary}{os.sep}ministack-lambda-{function}-"
-    found = [each for each in psutil.process_iter(["cmdline"]) if folder in " ".join(each.info["cmdline"] or [])]
+    found = function.processes()
     assert found
     for process in found:
         process.send_signal(signal.SIGSTOP)

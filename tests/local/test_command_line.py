@@ -20,6 +20,7 @@ from serverless_patterns.local.emulator import Emulator
 from serverless_patterns.local.http_api import HttpApi, Request
 from serverless_patterns.local.processes import wait_until
 from tests.local.conftest import ROOT, CommandLine, command_environment, processes_that_mention
+from tests.support.waiting import PATIENCE
 
 SMALLEST_APP = """
 import aws_cdk as cdk
@@ -188,7 +189,7 @@ def test_what_a_dead_emulator_has_left_does_not_stand_in_the_way(command_line: C
     dead = Emulator.of_folder(tmp_path / ".serverless-patterns" / "emulator")
     assert dead
     os.kill(dead.pid, signal.SIGKILL)
-    assert wait_until(lambda: not dead.alive, seconds=5)
+    assert wait_until(lambda: not dead.alive, seconds=PATIENCE)
     assert "the emulator died" in command_line("drive").stderr
     assert command_line("up").returncode == 0
     assert command_line("down").returncode == 0
@@ -233,7 +234,7 @@ def slow_demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
     ) as demo:
-        assert wait_until((tmp_path / "began").exists, seconds=60)
+        assert wait_until((tmp_path / "began").exists, seconds=PATIENCE)
         yield demo
 
 
@@ -258,9 +259,8 @@ def test_a_demo_that_is_killed_takes_its_processes_and_its_folder_along(
 ) -> None:
     (folder,) = tmp_path.glob("serverless-patterns-*")
     slow_demo.kill()
-    assert wait_until(lambda: not processes_that_mention(tmp_path) and not folder.exists(), seconds=20), processes_that_mention(
-        tmp_path
-    )
+    assert wait_until(lambda: not processes_that_mention(tmp_path), seconds=PATIENCE), processes_that_mention(tmp_path)
+    assert wait_until(lambda: not folder.exists(), seconds=PATIENCE)
     assert list(tmp_path.glob("jsii-kernel-*")) == []
 
 

@@ -18,6 +18,7 @@ from serverless_patterns.local.account import Account, Stack
 from serverless_patterns.local.corrections import metric_math
 from serverless_patterns.local.processes import wait_until
 from tests.local.conftest import ROOT, Deploy
+from tests.support.waiting import PATIENCE
 
 CORRECTIONS = ROOT / "serverless_patterns" / "local" / "corrections"
 HELPERS = {
@@ -334,7 +335,7 @@ def template(resources: dict[str, Any]) -> dict[str, Any]:
     return {"Resources": resources, "Outputs": {name: {"Value": {"Ref": name}} for name in resources}}
 
 
-def messages(account: Account, url: str, *, number: int = 1, seconds: float = 10) -> list[dict[str, Any]]:
+def messages(account: Account, url: str, *, number: int = 1, seconds: float = PATIENCE) -> list[dict[str, Any]]:
     """The messages of a queue, deleted as they are received; waits so long for this number of them."""
     client = account.client("sqs")
     found: list[dict[str, Any]] = []
@@ -473,7 +474,7 @@ def test_a_message_that_an_http_endpoint_does_not_take_comes_to_the_dead_letter_
     topics, topic = account.client("sns"), stack.outputs["Topic"]
     given = {"RedrivePolicy": json.dumps(policy)}
     topics.subscribe(TopicArn=topic, Protocol="http", Endpoint=url, Attributes=given)
-    assert wait_until(lambda: bool(received), seconds=5)
+    assert wait_until(lambda: bool(received), seconds=PATIENCE)
     topics.confirm_subscription(TopicArn=topic, Token=received.pop()["Token"])
     topics.publish(TopicArn=topic, Message="hello")
     (dead,) = messages(account, stack.outputs["DeadLetters"])
@@ -529,8 +530,8 @@ def test_a_function_runs_as_often_at_a_time_as_its_template_says(account: Accoun
             return True
         return False
 
-    assert wait_until(refused, seconds=2)
-    assert wait_until(lambda: not refused(), seconds=10)
+    assert wait_until(refused, seconds=PATIENCE)
+    assert wait_until(lambda: not refused(), seconds=PATIENCE)
 
 
 def test_an_alarm_goes_off_for_the_messages_of_its_own_queue_and_no_other(account: Account, deploy: Deploy) -> None:
@@ -546,7 +547,7 @@ def test_an_alarm_goes_off_for_the_messages_of_its_own_queue_and_no_other(accoun
     resources = dict.fromkeys(("Full", "Empty", "Inbox"), QUEUE)
     stack = deploy("queue-alarms", template({**resources, "Topic": TOPIC, "Delivered": inbox, **alarms}))
     account.client("sqs").send_message(QueueUrl=stack.outputs["Full"], MessageBody="a message")
-    assert wait_until(lambda: state_of(account, stack.outputs["OfFull"]) == "ALARM", seconds=5)
+    assert wait_until(lambda: state_of(account, stack.outputs["OfFull"]) == "ALARM", seconds=PATIENCE)
     assert state_of(account, stack.outputs["OfEmpty"]) == "OK"
     said = [json.loads(message["Body"]) for message in messages(account, stack.outputs["Inbox"])]
     assert [(each["AlarmName"], each["NewStateValue"]) for each in said] == [(stack.outputs["OfFull"], "ALARM")]
@@ -558,7 +559,7 @@ def test_an_alarm_without_data_is_in_the_state_that_it_names(account: Account, d
     alarms = {treatment: alarm(metric, TreatMissingData=treatment) for treatment in expected}
     stack = deploy("alarms-without-data", template(alarms))
     names = {treatment: stack.outputs[treatment] for treatment in expected}
-    assert wait_until(lambda: state_of(account, names["notBreaching"]) == "OK", seconds=5)
+    assert wait_until(lambda: state_of(account, names["notBreaching"]) == "OK", seconds=PATIENCE)
     assert {treatment: state_of(account, name) for treatment, name in names.items()} == expected
 
 
@@ -697,7 +698,7 @@ def test_a_schedule_calls_a_function_with_its_time_and_a_failure_is_retried_and_
     }
     assert record["requestContext"]["approximateInvokeCount"] == 2
     assert len(messages(account, stack.outputs["Seen"], number=2)) == 2
-    assert wait_until(lambda: not account.client("scheduler").list_schedules(NamePrefix="once")["Schedules"], seconds=5)
+    assert wait_until(lambda: not account.client("scheduler").list_schedules(NamePrefix="once")["Schedules"], seconds=PATIENCE)
 
 
 def test_a_schedule_whose_function_is_gone_tries_again_and_sends_the_input_to_the_dead_letter_queue_of_its_target(

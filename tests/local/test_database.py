@@ -25,6 +25,7 @@ from serverless_patterns.local.emulator import Emulator
 from serverless_patterns.local.processes import wait_until
 from tests.local.conftest import Deploy, command_environment, zipped
 from tests.local.test_corrections import in_the_emulators_environment
+from tests.support.waiting import PATIENCE
 
 START_AND_WAIT = """
 import sys, time
@@ -370,7 +371,7 @@ def test_a_statement_that_waits_for_another_keeps_nobody_waiting(
     waits = threading.Thread(target=wait)
     waits.start()
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    assert wait_until(lambda: only_value(database.execute(waiting)) == {"longValue": 1}, seconds=5)
+    assert wait_until(lambda: only_value(database.execute(waiting)) == {"longValue": 1}, seconds=PATIENCE)
     assert changed == []
     data_api.commit_transaction(transactionId=transaction, **target)
     waits.join(5)
@@ -442,8 +443,8 @@ def test_an_instance_without_a_cluster_has_a_server_that_goes_with_its_stack(acc
     assert somebody_listens(port)
     _, data = server_of(port)
     account.client("cloudformation").delete_stack(StackName="instance")
-    assert wait_until(lambda: not somebody_listens(port), seconds=5)
-    assert wait_until(lambda: not data.parent.exists(), seconds=5)
+    assert wait_until(lambda: not somebody_listens(port), seconds=PATIENCE)
+    assert wait_until(lambda: not data.parent.exists(), seconds=PATIENCE)
 
 
 def test_a_database_ends_with_its_emulator(tmp_path: Path) -> None:
@@ -466,18 +467,18 @@ def test_a_database_in_the_middle_of_a_statement_ends_with_whoever_started_its_e
         database = database_of(Account(found.url))
         threading.Thread(target=run_until_cut_off, args=(database,), daemon=True).start()
         busy = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%1000000000)'"
-        assert wait_until(lambda: only_value(database.execute(busy)) == {"longValue": 1}, seconds=5)
+        assert wait_until(lambda: only_value(database.execute(busy)) == {"longValue": 1}, seconds=PATIENCE)
         children = server.children()
         parent.kill()
-    assert wait_until(lambda: not any(process.is_running() for process in [server, *children]), seconds=5)
-    assert wait_until(lambda: not data.parent.exists() and not (tmp_path / "emulator").exists(), seconds=5)
+    assert wait_until(lambda: not any(process.is_running() for process in [server, *children]), seconds=PATIENCE)
+    assert wait_until(lambda: not data.parent.exists() and not (tmp_path / "emulator").exists(), seconds=PATIENCE)
 
 
 def test_a_database_ends_when_its_emulator_is_killed(tmp_path: Path) -> None:
     with Emulator.start(tmp_path / "emulator") as emulator:
         server, data = server_of(Database.start(Account(emulator.url)).credentials["port"])
         os.killpg(emulator.pid, signal.SIGKILL)
-        assert wait_until(lambda: not emulator.alive, seconds=5)
+        assert wait_until(lambda: not emulator.alive, seconds=PATIENCE)
         assert not server.is_running()
         assert not data.parent.exists()
 

@@ -16,6 +16,7 @@ from serverless_patterns.local.account import Account
 from serverless_patterns.local.emulator import LOOPBACK, Emulator
 from serverless_patterns.local.processes import wait_until
 from tests.local.conftest import command_environment, processes_that_mention, zipped
+from tests.support.waiting import PATIENCE
 
 START_AND_WAIT = """
 import sys, time
@@ -45,7 +46,7 @@ def test_a_stopped_emulator_leaves_no_process_and_no_folder(tmp_path: Path) -> N
         functions.invoke(FunctionName="sleeper")
         assert len(processes_that_mention(folder)) == 1, "the function's worker"
     assert not lives(emulator.pid)
-    assert wait_until(lambda: not processes_that_mention(folder), seconds=2)
+    assert wait_until(lambda: not processes_that_mention(folder), seconds=PATIENCE)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -67,7 +68,7 @@ def test_an_emulator_that_dies_at_the_start_says_why(tmp_path: Path, monkeypatch
 def test_an_emulator_that_dies_later_says_so_in_place_of_the_error_that_follows(tmp_path: Path) -> None:
     with Emulator.start(tmp_path / "emulator") as emulator:
         os.kill(emulator.pid, signal.SIGKILL)
-        assert wait_until(lambda: not emulator.alive, seconds=5)
+        assert wait_until(lambda: not emulator.alive, seconds=PATIENCE)
         with pytest.raises(LocalRunError, match="the emulator died"), emulator.watched():
             Account(emulator.url).client("sts").get_caller_identity()
 
@@ -94,8 +95,8 @@ def test_an_emulator_ends_with_the_process_that_started_it_even_when_that_is_kil
         pid = int(parent.stdout.readline())
         assert lives(pid)
         parent.kill()
-    assert wait_until(lambda: not lives(pid), seconds=5)
-    assert wait_until(lambda: not (tmp_path / "emulator").exists(), seconds=5)
+    assert wait_until(lambda: not lives(pid), seconds=PATIENCE)
+    assert wait_until(lambda: not (tmp_path / "emulator").exists(), seconds=PATIENCE)
 
 
 def test_an_emulator_keeps_its_state_in_its_own_folder(emulator: Emulator) -> None:

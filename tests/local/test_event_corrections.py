@@ -11,6 +11,7 @@ from serverless_patterns.local.account import Account, Stack
 from serverless_patterns.local.processes import wait_until
 from tests.local.conftest import Deploy
 from tests.local.test_corrections import QUEUE, arn_of, in_the_emulators_environment, messages, schedule, template
+from tests.support.waiting import PATIENCE
 
 # Lets a rule send an event to a queue while another thread changes the messages of queues.
 SEND_TO_A_QUEUE_IN_USE = """
@@ -66,7 +67,7 @@ def replay(account: Account, stack: Stack, name: str, *rules: str) -> None:
     client.start_replay(
         ReplayName=name, EventSourceArn=source, EventStartTime=now - 60, EventEndTime=now + 60, Destination=destination
     )
-    assert wait_until(lambda: client.describe_replay(ReplayName=name)["State"] == "COMPLETED", seconds=10)
+    assert wait_until(lambda: client.describe_replay(ReplayName=name)["State"] == "COMPLETED", seconds=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_a_bus_has_the_archive_of_its_template_and_loses_it_with_the_stack(accou
     assert (found["RetentionDays"], json.loads(found["EventPattern"])) == (7, SHOP)
     assert found["EventSourceArn"].endswith("event-bus/archive")
     account.client("cloudformation").delete_stack(StackName="archive")
-    assert wait_until(lambda: not client.list_archives(NamePrefix=stack.outputs["Archive"])["Archives"], seconds=10)
+    assert wait_until(lambda: not client.list_archives(NamePrefix=stack.outputs["Archive"])["Archives"], seconds=PATIENCE)
 
 
 def test_an_archive_is_changed_in_place(account: Account, deploy: Deploy) -> None:
@@ -99,7 +100,7 @@ def test_an_archive_is_changed_in_place(account: Account, deploy: Deploy) -> Non
     longer = template({"Bus": BUS, "Archive": archive(RetentionDays=30)})
     account.client("cloudformation").update_stack(StackName="longer-archive", TemplateBody=json.dumps(longer))
     client, name = account.client("events"), stack.outputs["Archive"]
-    assert wait_until(lambda: client.describe_archive(ArchiveName=name)["RetentionDays"] == 30, seconds=10)
+    assert wait_until(lambda: client.describe_archive(ArchiveName=name)["RetentionDays"] == 30, seconds=PATIENCE)
     assert client.describe_archive(ArchiveName=name)["EventCount"] == 1
 
 
@@ -160,10 +161,10 @@ def test_a_rule_is_referred_to_by_its_bus_and_keeps_its_reference_when_it_is_cha
     account.client("cloudformation").update_stack(StackName="references", TemplateBody=json.dumps(changed))
     described = {"EventBusName": "references", "Name": before["ToSeen"].partition("|")[2]}
     client = account.client("events")
-    assert wait_until(lambda: client.describe_rule(**described).get("Description") == "Changed", seconds=10)
+    assert wait_until(lambda: client.describe_rule(**described).get("Description") == "Changed", seconds=PATIENCE)
     assert account.stack("references").outputs == before
     account.client("cloudformation").delete_stack(StackName="references")
-    assert wait_until(lambda: not client.list_rules(EventBusName="references")["Rules"], seconds=10)
+    assert wait_until(lambda: not client.list_rules(EventBusName="references")["Rules"], seconds=PATIENCE)
 
 
 def test_an_event_of_the_default_bus_goes_on_to_another_one(account: Account, deploy: Deploy) -> None:

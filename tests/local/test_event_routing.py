@@ -13,7 +13,8 @@ from serverless_patterns.local.drives.event_routing import drive
 from serverless_patterns.local.processes import wait_until
 from shared.bus import NotTakenError, Publisher
 from shared.envelope import Envelope
-from tests.support.routing import PATIENCE, Routing, event, eventually, id_of, ids_of
+from tests.support.routing import Routing, event, id_of, ids_of
+from tests.support.waiting import PATIENCE, eventually
 
 ROUTES = ("Payments", "Everything")
 PAYMENTS = {"orders.paid", "orders.declined"}

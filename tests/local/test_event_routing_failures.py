@@ -9,7 +9,9 @@ import pytest
 
 from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Inbox
-from tests.support.routing import PATIENCE, Routing, each_once, event, eventually, id_of, ids_of, letter_id, taken
+from tests.support.functions import DeployedFunction
+from tests.support.routing import Routing, each_once, event, id_of, ids_of, letter_id, taken
+from tests.support.waiting import PATIENCE, eventually
 
 #: The user's functions: each writes down what it gets, since a log may lose the last words of who dies.
 CODE = """
@@ -216,12 +218,9 @@ def test_the_other_routes_get_every_event_of_one_whose_function_fails(broken, fa
 
 
 @pytest.fixture(scope="module")
-def mended(account, broken, failing):
+def mended(emulator, account, broken, failing):
     """The same events once their function was mended and their dead letters moved back; how often it was called for each."""
-    client, name = account.client("lambda"), broken.output("FailingFunctionName")
-    variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    client.update_function_configuration(FunctionName=name, Environment={"Variables": variables | {"MENDED": "yes"}})
-    client.get_waiter("function_updated_v2").wait(FunctionName=name)
+    DeployedFunction(emulator, account, broken.output("FailingFunctionName")).add_variables(MENDED="yes")
     moved = broken.dead_letters("Failing").redrive(broken.queue("Failing"))
     calls = eventually(lambda: seen(broken, "Failing"), failing.tries + each_once(failing.events))
     return SimpleNamespace(events=failing.events, since=failing.since, moved=moved, calls=calls)

@@ -13,7 +13,8 @@ from serverless_patterns.local.http_api import HttpApi, Request
 from serverless_patterns.local.payment_provider import Behaviour, PaymentProvider
 from serverless_patterns.local.queues import Inbox, Queue
 from tests.local.conftest import ROOT
-from tests.support.fanout import AT_ONCE, eventually
+from tests.support.fanout import AT_ONCE
+from tests.support.waiting import eventually
 
 ORDER_EVENTS = ROOT / "examples" / "order_events"
 

@@ -14,8 +14,8 @@ from tests.local.workflow import app, running, told
 
 
 @pytest.fixture(scope="module")
-def workflow(account, deploy_app):
-    with running(account, deploy_app("order-workflow", app(kind="standard"))) as deployed:
+def workflow(emulator, account, deploy_app):
+    with running(emulator, account, deploy_app("order-workflow", app(kind="standard"))) as deployed:
         yield deployed
 
 
@@ -310,8 +310,8 @@ def test_orders_wait_while_no_execution_can_be_started(workflow, order_id):
 
 
 @pytest.fixture(scope="module")
-def express(account, deploy_app):
-    with running(account, deploy_app("order-workflow-express", app(kind="express"))) as deployed:
+def express(emulator, account, deploy_app):
+    with running(emulator, account, deploy_app("order-workflow-express", app(kind="express"))) as deployed:
         yield deployed
 
 

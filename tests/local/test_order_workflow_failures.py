@@ -13,11 +13,12 @@ from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Inbox
 from tests.local.pipeline import NOBODY, eventually
 from tests.local.workflow import ENDED, app, running, told
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
-def workflow(account, deploy_app):
-    with running(account, deploy_app("broken-workflow", app(attempts=8))) as deployed:
+def workflow(emulator, account, deploy_app):
+    with running(emulator, account, deploy_app("broken-workflow", app(attempts=8))) as deployed:
         yield deployed
 
 
@@ -154,7 +155,7 @@ def test_a_message_that_is_no_order_keeps_none_of_its_batch_from_being_started(w
 def test_a_step_whose_function_is_throttled_is_tried_again_until_it_may_run(workflow, order_id):
     with workflow.throttled("Stock"):
         workflow.send(workflow.order(order_id))
-        assert wait_until(lambda: workflow.row(order_id).get("state") == "PROCESSING", seconds=30)
+        assert wait_until(lambda: workflow.row(order_id).get("state") == "PROCESSING", seconds=PATIENCE)
         eventually("it was throttled", lambda: workflow.errors(order_id))
     ended = workflow.ended(order_id)
     assert (ended.row["state"], {*ended.errors}) == ("SHIPPED", {"Lambda.TooManyRequestsException"})

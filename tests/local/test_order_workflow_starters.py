@@ -2,18 +2,21 @@
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 
 from serverless_patterns.local.account import Account, Stack
+from serverless_patterns.local.emulator import Emulator
 from serverless_patterns.local.functions import FunctionLog
 from serverless_patterns.local.http_api import Answer, HttpApi, Request
 from serverless_patterns.local.payment_provider import Behaviour, PaymentProvider
 from serverless_patterns.local.queues import Queue
 from tests.local.pipeline import NOBODY, eventually
+from tests.support.functions import DeployedFunction
+from tests.support.waiting import PATIENCE
 
 #: As by default, but for pauses that nobody has to wait for. What is told on the one bus is heard by a queue.
 BODY = """
@@ -43,16 +46,12 @@ class pattern:
 """
 #: States in which nothing more is done for an order.
 ENDED = {"SHIPPED", "REJECTED", "OUT_OF_STOCK", "DECLINED", "SHIPPING_FAILED", "FAILED", "UNRESOLVED"}
-#: Seconds that an order may take: the machine may be busy.
-LONG = 60
-#: Seconds after which a message comes again whose function was changed while it worked: the visibility timeout of the queue.
-HIDDEN = 60
 
 
 class Shop:
     """One workflow of the stack, used from outside."""
 
-    def __init__(self, account: Account, stack: Stack, name: str, provider: PaymentProvider) -> None:
+    def __init__(self, emulator: Emulator, account: Account, stack: Stack, name: str, provider: PaymentProvider) -> None:
         outputs = {output.removeprefix(name): value for output, value in stack.outputs.items() if output.startswith(name)}
         self.outputs, self.provider = outputs, provider
         self.heard = Queue(account, stack.outputs["HeardUrl"])
@@ -65,6 +64,7 @@ class Shop:
         self.bus = stack.outputs["PlacedName"]
         self.starter_log = FunctionLog(account.client("logs"), outputs["StarterLogGroupName"])
         self._account = account
+        self._starter = DeployedFunction(emulator, account, outputs["StarterName"])
         self._stock, self._orders = account.table(outputs["StockTableName"]), account.table(outputs["TableName"])
         self._behaviours: dict[str, Behaviour] = {}
         provider.behaviour_for = lambda reference: self._behaviours.get(reference, Behaviour.APPROVE)
@@ -101,7 +101,7 @@ class Shop:
     def rows(self) -> int:
         return int(self._orders.scan(Select="COUNT", ConsistentRead=True)["Count"])
 
-    def ended(self, order_id: str, *, seconds: float = LONG) -> dict[str, Any]:
+    def ended(self, order_id: str, *, seconds: float = PATIENCE) -> dict[str, Any]:
         """The row of an order once nothing more is done for it."""
         return eventually(
             f"{order_id} ends", lambda: self.row(order_id), good=lambda row: row.get("state") in ENDED, seconds=seconds
@@ -127,20 +127,9 @@ class Shop:
 
         return eventually("it is announced", look)
 
-    @contextmanager
-    def starting_nothing(self) -> Iterator[None]:
+    def starting_nothing(self) -> AbstractContextManager[None]:
         """A starter that cannot reach Step Functions, as long as this lasts."""
-        name, client = self.outputs["StarterName"], self._account.client("lambda")
-        known = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        self._configure(client, name, {**known, "AWS_ENDPOINT_URL_SFN": NOBODY})
-        try:
-            yield
-        finally:
-            self._configure(client, name, known)
-
-    def _configure(self, client: Any, name: str, variables: Mapping[str, str]) -> None:
-        client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
-        client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
+        return self._starter.changed(AWS_ENDPOINT_URL_SFN=NOBODY)
 
 
 @pytest.fixture(scope="module")
@@ -150,10 +139,10 @@ def stack(deploy_app):
 
 def shop_fixture(name):
     @pytest.fixture(scope="module", name=f"by_{name.lower()}")
-    def deployed(account, stack):
+    def deployed(emulator, account, stack):
         with PaymentProvider() as provider:
             provider.put_secret(account, stack.outputs[f"{name}PaymentSecretArn"])
-            yield Shop(account, stack, name, provider)
+            yield Shop(emulator, account, stack, name, provider)
 
     return deployed
 
@@ -304,9 +293,7 @@ def test_an_event_with_no_order_in_it_is_kept_with_its_reason(by_event, order_id
     if fault == "no id":
         del data["id"]
     by_event.publish([data] if fault == "no object" else data, version=2 if fault == "a version of tomorrow" else 1)
-    (letter,) = eventually(
-        "it is kept", lambda: by_event.dead_letters.take(lambda message: order_id in message.body), seconds=LONG
-    )
+    (letter,) = eventually("it is kept", lambda: by_event.dead_letters.take(lambda message: order_id in message.body))
     reason = {
         "no id": "The order has no id that can name its execution.",
         "no object": "The event is no event of EventBridge with an envelope",
@@ -322,7 +309,7 @@ def test_an_event_whose_order_could_not_be_started_comes_again_and_is_worked(by_
         by_event.publish(order)
         eventually("it was tried", lambda: [line for line in by_event.starter_log.lines() if '"comes again"' in line])
     assert by_event.row(order_id) == {}
-    assert by_event.ended(order_id, seconds=LONG + HIDDEN)["state"] == "SHIPPED"
+    assert by_event.ended(order_id)["state"] == "SHIPPED"
     assert by_event.dead_letters.count() == 0
 
 

@@ -11,6 +11,7 @@ import urllib3
 from serverless_patterns.local.account import Account
 from serverless_patterns.local.payment_provider import DRIP, REFUNDS, Behaviour, PaymentProvider, Received, first
 from serverless_patterns.local.processes import wait_until
+from tests.support.waiting import PATIENCE
 
 ORDER = {"reference": "order-1", "amount": "19.99", "currency": "EUR"}
 
@@ -289,7 +290,7 @@ def test_every_request_is_remembered_with_what_was_done(provider):
 def test_a_provider_stops_although_a_client_waits():
     with ThreadPoolExecutor(1) as pool, PaymentProvider(behaviour_for=lambda _: Behaviour.HANG) as provider:
         waiting = pool.submit(ask, provider, timeout=30)
-        assert wait_until(lambda: bool(provider.requests), seconds=5)
+        assert wait_until(lambda: bool(provider.requests), seconds=PATIENCE)
         provider.__exit__()
         with pytest.raises(urllib3.exceptions.HTTPError):
             waiting.result(timeout=5)

@@ -13,8 +13,8 @@ from serverless_patterns.local.drives.s3_processing import drive, png
 from serverless_patterns.local.functions import FunctionLog
 from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Inbox
-from tests.support.fanout import PATIENCE, eventually
 from tests.support.intake import KEYS, Intake, announced, csv_of, new_key, of_version
+from tests.support.waiting import PATIENCE, eventually
 
 ORDERS = b'id,"full name",note\r\n1,Ada,"two\r\nlines"\r\n2,Grace,"a ""quote"", a comma"\r\n'
 ORDER_ROWS = {

@@ -21,8 +21,8 @@ import pytest
 from serverless_patterns.local.drives.s3_processing import png
 from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Inbox
-from tests.support.fanout import PATIENCE, eventually
 from tests.support.intake import KEYS, Intake, announced, csv_of, new_key, of_version
+from tests.support.waiting import PATIENCE, eventually
 
 FOLDER = "in/"
 
@@ -246,7 +246,7 @@ def peaks(large):
     found = {}
     for megabytes in (2, 20, 200):
         status = large.worked(new_key("large.csv"), csv_of(100 * megabytes, width=10_000))
-        found[megabytes] = status, max(_peak(process) for process in large.processes())
+        found[megabytes] = status, max(_peak(process) for process in large.function.processes())
     return found
 
 
@@ -271,7 +271,7 @@ def test_a_function_that_is_killed_in_the_middle_of_a_file_has_stored_each_row_o
         key = large.put(new_key("killed.csv"), csv_of(rows))
         rows_id = f"{large.id(key)}@{large.version(key)}"
         assert wait_until(lambda: _has(large, rows_id, 1002), seconds=PATIENCE, interval=0.01)
-        for process in large.processes():
+        for process in large.function.processes():
             process.send_signal(signal.SIGKILL)
         large.set_visibility(360)
         assert not _has(large, rows_id, rows + 1)  # it was in the middle
@@ -390,7 +390,7 @@ def denied(intake, service):
     with ThreadingHTTPServer(("127.0.0.1", 0), _Denying) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            with intake.variables(**{f"AWS_ENDPOINT_URL_{service}": f"http://127.0.0.1:{server.server_port}"}):
+            with intake.function.changed(**{f"AWS_ENDPOINT_URL_{service}": f"http://127.0.0.1:{server.server_port}"}):
                 yield
         finally:
             server.shutdown()
@@ -436,12 +436,12 @@ def test_an_event_whose_topic_is_denied_is_worked_kept_once_with_the_reason_and_
 def continued(account, large):
     """A file that takes longer than an invocation may: the function stood still in its middle, and a row was lost then."""
     rows = 10_000
-    large.set_timeout(SHORT_TIMEOUT)
+    large.function.configure(Timeout=SHORT_TIMEOUT)
     with Inbox(account, large.output("TopicArn")) as inbox:
         key = large.put(new_key("continued.csv"), csv_of(rows))
         rows_id = f"{large.id(key)}@{large.version(key)}"
         assert wait_until(lambda: _has(large, rows_id, 1002), seconds=PATIENCE, interval=0.01)
-        (process,) = large.processes()
+        (process,) = large.function.processes()
         process.send_signal(signal.SIGSTOP)
         large.table.delete_item(Key={"object": rows_id, "row": 2})
         is_whole = _has(large, rows_id, rows + 1)
@@ -453,7 +453,7 @@ def continued(account, large):
         )
         large.emptied()
         events = announced(inbox, key)
-    large.set_timeout(60)
+    large.function.configure(Timeout=60)
     return SimpleNamespace(rows=rows, is_whole=is_whole, statuses=statuses, stored=set(large.rows_of(rows_id)), events=events)
 
 

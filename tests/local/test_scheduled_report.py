@@ -18,8 +18,8 @@ from serverless_patterns.local.drives.scheduled_report import drive
 from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Inbox, Queue
 from serverless_patterns.local.reports import Reports
-from tests.support.fanout import PATIENCE
 from tests.support.report_stack import SQL, TABLE, ReportStack, links_in, new_day, opened, sell, told
+from tests.support.waiting import PATIENCE
 
 SENDER, RECIPIENTS = "reports@good.example", ["ann@example.com", "bob@example.com"]
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -16,8 +16,8 @@ from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Inbox
 from serverless_patterns.local.reports import Reports
 from tests.support.between import Between, refusal_in_json, refusal_in_xml
-from tests.support.fanout import PATIENCE, eventually
 from tests.support.report_stack import SQL, TABLE, ReportStack, links_in, new_day, opened, sell, told
+from tests.support.waiting import PATIENCE, eventually
 
 SENDER = "reports@broken.example"
 #: What Lambda does of itself with an event that fails.
@@ -79,7 +79,7 @@ def between(emulator):
 def deployed(emulator, account, stack, database, between):
     account.client("sesv2").create_email_identity(EmailIdentity=SENDER)
     report = ReportStack(emulator, account, stack, "Broken")
-    report.configure(**between.variables)
+    report.function.add_variables(**between.variables)
     return report
 
 
@@ -276,7 +276,7 @@ def test_two_ticks_at_the_same_moment_make_one_report_and_tell_of_it_once(report
             report.send({"date": day})
         assert waits.wait(PATIENCE)
         time.sleep(1)  # the second one is throttled meanwhile, as often as it is tried
-        assert len(report.processes()) == 1
+        assert len(report.function.processes()) == 1
     assert once(report, inbox, day)["attempts"] == 1
     report.made(day)  # both have ended: there is room for this one
     assert once(report, inbox, day)["attempts"] == 1
@@ -298,7 +298,7 @@ def test_a_function_that_is_killed_in_the_middle_makes_the_report_in_its_next_tr
         report.send({"date": day})
         assert waits.wait(PATIENCE)
         assert report.run(day)["state"] == "RUNNING"
-        (process,) = report.processes()
+        (process,) = report.function.processes()
         process.send_signal(signal.SIGKILL)
     assert once(report, inbox, day)["attempts"] == 2
 
@@ -330,7 +330,7 @@ def _peak(process):
 
 def test_a_report_of_200_000_rows_has_them_all_and_needs_the_memory_of_a_small_one(report, database, day):
     report.made(day)
-    (process,) = report.processes()
+    (process,) = report.function.processes()
     small = _peak(process)
     large = new_day()
     sell(database, f"{large}T00:00:00Z", MANY, every="400 milliseconds")

@@ -11,7 +11,8 @@ from serverless_patterns.local.drives import driven_patterns
 from serverless_patterns.local.drives.sns_fanout import drive
 from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Inbox
-from tests.support.fanout import PATIENCE, Fanout, event, eventually
+from tests.support.fanout import Fanout, event
+from tests.support.waiting import PATIENCE, eventually
 
 SUBSCRIBERS = ("Audit", "Totals", "Notification")
 TYPES = ("orders.paid", "orders.paid", "orders.declined", "orders.failed", "orders.shipped")

@@ -19,7 +19,8 @@ import pytest
 
 from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Inbox
-from tests.support.fanout import PATIENCE, Fanout, event, eventually
+from tests.support.fanout import Fanout, event
+from tests.support.waiting import PATIENCE, eventually
 
 #: The code of a user's own subscribers: each writes down what it gets, since a log may lose the last words of who fails.
 CODE = """

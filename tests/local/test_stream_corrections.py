@@ -13,6 +13,7 @@ from serverless_patterns.local.account import Account, Stack
 from serverless_patterns.local.processes import wait_until
 from tests.local.conftest import Deploy
 from tests.local.test_corrections import QUEUE, TOPIC, arn_of, function, messages, template
+from tests.support.waiting import PATIENCE
 
 #: Says in the queue SEEN what it was called with, then does what the first record asks for that asks for something.
 READER = """
@@ -42,7 +43,6 @@ def handler(event, context):
                 sqs.send_message(QueueUrl=os.environ["SEEN"], MessageBody=json.dumps({**seen, "ids": ["waited"]}))
     return {"batchItemFailures": []}
 """
-PATIENCE = 30
 Send = Callable[..., None]
 
 

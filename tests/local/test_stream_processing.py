@@ -10,8 +10,8 @@ import pytest
 from serverless_patterns.local.drives import driven_patterns
 from serverless_patterns.local.drives.stream_processing import drive
 from serverless_patterns.local.processes import wait_until
-from tests.support.fanout import PATIENCE, eventually
 from tests.support.projection import Projection, new_id
+from tests.support.waiting import PATIENCE, eventually
 
 #: Seconds.
 DAY = 24 * 60 * 60

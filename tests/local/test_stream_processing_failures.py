@@ -9,8 +9,8 @@ import pytest
 
 from serverless_patterns.local.processes import wait_until
 from tests.support.between import LONGEST, Between, Refusal, refusal_in_xml, refusal_of_dynamodb
-from tests.support.fanout import PATIENCE, eventually
 from tests.support.projection import Projection, new_id
+from tests.support.waiting import PATIENCE, eventually
 
 #: The bundled handler begins a write with 7 seconds left.
 SHORT_TIMEOUT = 12
@@ -83,7 +83,7 @@ def streams(emulator, account, stack, between):
     """Each StreamProcessing of the stack, by its name."""
     found = {name: Projection(emulator, account, stack, name) for name in ("Items", "Orders", "Own")}
     for each in (found["Items"], found["Orders"]):
-        each.add_variables(**between.variables)
+        each.function.add_variables(**between.variables)
     return SimpleNamespace(**found)
 
 
@@ -178,24 +178,24 @@ def test_a_record_is_written_down_once_though_it_is_worked_twice_at_the_same_tim
 def test_a_function_that_is_killed_in_the_middle_of_a_batch_has_worked_each_record_once_in_the_end(items):
     prefix = new_id("killed")
     names = [f"{prefix}-{number:03}" for number in range(100)]
-    items.configure(Timeout=SHORT_TIMEOUT)
-    with items.held():
+    items.function.configure(Timeout=SHORT_TIMEOUT)
+    with items.function.held():
         for name in names:
             items.put(name, city="London")
     assert wait_until(lambda: items.history(names[2]), seconds=PATIENCE, interval=0.005)
-    for process in items.processes():
+    for process in items.function.processes():
         process.send_signal(signal.SIGSTOP)
     assert not items.history(names[-1])
     for name in names:
         items.shows(name, {"id": name, "city": "London"})
     assert Counter(row["id"] for row in items.rows(prefix)) == dict.fromkeys(names, 1)
     assert not [each for each in items.given_up() if each["dynamodb"]["Keys"]["id"]["S"] in names]
-    items.configure(Timeout=60)
+    items.function.configure(Timeout=60)
 
 
 def test_records_of_a_function_that_is_throttled_wait_and_are_worked_when_there_is_room(items):
     names = [new_id(f"throttled-{number}") for number in range(3)]
-    with items.throttled():
+    with items.function.throttled():
         for name in names:
             items.put(name, city="London")
         assert items.total("AWS/Lambda", "Throttles", 2, FunctionName=items.output("FunctionName"))
@@ -248,7 +248,7 @@ def test_of_a_batch_in_which_one_record_fails_those_before_it_are_done_and_it_an
     prefix = new_id("part")
     names = [f"{prefix}-{number}" for number in range(5)]
     with refusing(between, about(names[2]), lambda: THROTTLED):
-        with items.held():
+        with items.function.held():
             for name in names:
                 items.put(name, city="London")
         items.shows(names[1], {"id": names[1], "city": "London"})
@@ -262,7 +262,7 @@ def test_a_handler_of_a_users_own_that_fails_for_one_record_gives_up_that_record
     own = streams.Own
     prefix = new_id("own")
     names = [f"{prefix}-{number}" for number in range(7)]
-    with own.held():
+    with own.function.held():
         for name in names:
             own.put(name, **({"bad": 1} if name == names[3] else {}))
     assert wait_until(lambda: len(own.rows(prefix)) == len(names) - 1, seconds=PATIENCE)

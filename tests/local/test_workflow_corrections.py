@@ -10,6 +10,7 @@ from serverless_patterns.local.account import Account, Stack
 from serverless_patterns.local.processes import wait_until
 from tests.local.conftest import Deploy
 from tests.local.test_corrections import ROLE, arn_of, function, template
+from tests.support.waiting import PATIENCE
 
 OK = "def handler(event, context):\n    return {}\n"
 TASK = {"Type": "Task", "Resource": arn_of("Function"), "End": True}
@@ -45,7 +46,7 @@ def ended(account: Account, arn: str) -> dict[str, Any]:
         seen[:] = [client.describe_execution(executionArn=execution)]
         return bool(seen[0]["status"] != "RUNNING")
 
-    assert wait_until(over, seconds=30), seen
+    assert wait_until(over, seconds=PATIENCE), seen
     return seen[0]
 
 

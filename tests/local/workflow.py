@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from serverless_patterns.local.account import Account, Stack
+from serverless_patterns.local.emulator import Emulator
 from serverless_patterns.local.functions import FunctionLog
 from serverless_patterns.local.payment_provider import Behaviour, PaymentProvider
 from serverless_patterns.local.queues import Inbox, Queue
 from tests.local.pipeline import eventually
+from tests.support.functions import DeployedFunction
+from tests.support.waiting import PATIENCE
 
 #: As by default, but for pauses that nobody has to wait for.
 BODY = """
@@ -36,8 +39,6 @@ pattern.add_alarms(Alerts())
 cdk.CfnOutput(stack, "WarehouseUrl", value=warehouse.queue_url)
 """
 ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
-#: Seconds: three attempts of a step that is answered by nobody, seven each, and those of what undoes it.
-LONG = 90
 
 
 @dataclass
@@ -55,7 +56,8 @@ class Ended:
 class Workflow:
     """A deployed workflow and the payment provider that its secret names."""
 
-    def __init__(self, account: Account, stack: Stack, provider: PaymentProvider) -> None:
+    def __init__(self, emulator: Emulator, account: Account, stack: Stack, provider: PaymentProvider) -> None:
+        self._emulator, self._account = emulator, account
         self.outputs, self.provider = stack.outputs, provider
         self.queue = Queue(account, self.outputs["QueueUrl"])
         self.dead_letters = Queue(account, self.outputs["DeadLetterQueueUrl"])
@@ -106,7 +108,7 @@ class Workflow:
     def available(self, order_id: str) -> int:
         return int(self._stock.get_item(Key={"id": f"sku-{order_id}"}, ConsistentRead=True)["Item"]["available"])
 
-    def ended(self, order_id: str, *, seconds: float = LONG) -> Ended:
+    def ended(self, order_id: str, *, seconds: float = PATIENCE) -> Ended:
         """The execution once it has ended."""
         found = eventually(
             f"{order_id} ends",
@@ -149,42 +151,21 @@ class Workflow:
         found: dict[str, Any] = json.loads(answer["Payload"].read())
         return found
 
-    @contextmanager
-    def throttled(self, part: str) -> Iterator[None]:
+    def throttled(self, part: str) -> AbstractContextManager[None]:
         """A function that may not run, as long as this lasts."""
-        name = self.outputs[f"{part}Name"]
-        self._lambda.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
-        try:
-            yield
-        finally:
-            self._lambda.delete_function_concurrency(FunctionName=name)
+        return self._function(part).throttled()
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> AbstractContextManager[None]:
         """Nothing is started: what is sent meanwhile is started together afterwards."""
-        name = self.outputs["StarterName"]
-        (mapping,) = self._lambda.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
-        self._lambda.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
-        try:
-            yield
-        finally:
-            self._lambda.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+        return self._function("Starter").held()
 
     def kept(self, order_id: str) -> list[dict[str, Any]]:
         """What is left to people about an order, taken out."""
         return [json.loads(message.body) for message in self.manual.take(lambda message: order_id in message.body)]
 
-    @contextmanager
-    def changed(self, part: str, *, timeout: int | None = None, **variables: str) -> Iterator[None]:
+    def changed(self, part: str, *, timeout: int | None = None, **variables: str) -> AbstractContextManager[None]:
         """A function with another timeout or other variables, as long as this lasts."""
-        name = self.outputs[f"{part}Name"]
-        before = self._lambda.get_function_configuration(FunctionName=name)
-        known = before["Environment"]["Variables"]
-        self._configure(name, Timeout=timeout or before["Timeout"], Environment={"Variables": known | variables})
-        try:
-            yield
-        finally:
-            self._configure(name, Timeout=before["Timeout"], Environment={"Variables": known})
+        return self._function(part).changed(timeout=timeout, **variables)
 
     @contextmanager
     def redefined(self, state: str | None = None, **fields: Any) -> Iterator[None]:
@@ -205,9 +186,8 @@ class Workflow:
         history = self._states.get_execution_history(executionArn=found["executionArn"], maxResults=1000)["events"]
         return [event[kind] for event in history if kind in event]
 
-    def _configure(self, name: str, **configuration: Any) -> None:
-        self._lambda.update_function_configuration(FunctionName=name, **configuration)
-        self._lambda.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
+    def _function(self, part: str) -> DeployedFunction:
+        return DeployedFunction(self._emulator, self._account, self.outputs[f"{part}Name"])
 
 
 def app(*, kind: str = "standard", attempts: int = 2) -> str:
@@ -216,11 +196,11 @@ def app(*, kind: str = "standard", attempts: int = 2) -> str:
 
 
 @contextmanager
-def running(account: Account, stack: Stack) -> Iterator[Workflow]:
+def running(emulator: Emulator, account: Account, stack: Stack) -> Iterator[Workflow]:
     """The workflow of a stack, with a payment provider of its own."""
     with PaymentProvider() as provider:
         provider.put_secret(account, stack.outputs["PaymentSecretArn"])
-        yield Workflow(account, stack, provider)
+        yield Workflow(emulator, account, stack, provider)
 
 
 def told(inbox: Inbox, order_id: str) -> list[dict[str, Any]]:

@@ -4,11 +4,8 @@ import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
-from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Queue
 
-#: The longest that anything may take, in seconds; it is there much earlier.
-PATIENCE = 60
 AT_ONCE = 8
 
 
@@ -31,13 +28,6 @@ def attributes_of(values):
     """Message attributes: numbers are numbers, all else is text."""
     kinds = {name: "Number" if isinstance(value, int | float) else "String" for name, value in values.items()}
     return {name: {"DataType": kinds[name], "StringValue": str(value)} for name, value in values.items()}
-
-
-def eventually(look, wanted):
-    """What ``look`` sees, when it is what is wanted, or when it has not been for too long."""
-    seen = []
-    wait_until(lambda: seen.append(look()) or seen[-1] == wanted, seconds=PATIENCE, interval=0.1)
-    return seen[-1]
 
 
 class Fanout:

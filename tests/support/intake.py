@@ -1,17 +1,17 @@
 """A deployed ``S3Processing`` as its tests see it: files go in, and what comes out is looked for until it is there."""
 
 import json
-import os
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-import psutil
 from boto3.dynamodb.conditions import Key
 
 from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Queue
-from tests.support.fanout import AT_ONCE, PATIENCE, eventually
+from tests.support.fanout import AT_ONCE
+from tests.support.functions import DeployedFunction, without_bucket
+from tests.support.waiting import PATIENCE, eventually
 
 FINAL = {"PROCESSED", "REJECTED", "FAILED"}
 
@@ -55,6 +55,7 @@ class Intake:
         self.folder = folder
         self.s3, self._lambda, self._sqs = account.client("s3"), account.client("lambda"), account.client("sqs")
         self.table = account.table(self.output("TableName"))
+        self.function = DeployedFunction(emulator, account, self.output("FunctionName"))
         self._versions = {}
 
     def output(self, name):
@@ -151,24 +152,12 @@ class Intake:
         arn = self._sqs.get_queue_attributes(QueueUrl=self.output(f"{name}QueueUrl"), AttributeNames=["QueueArn"])
         found = self._lambda.list_event_source_mappings(EventSourceArn=arn["Attributes"]["QueueArn"])
         (mapping,) = found["EventSourceMappings"]
-        self._lambda.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
-        try:
+        with DeployedFunction(self._emulator, self._account, mapping["FunctionArn"].rpartition(":")[-1]).held():
             yield self.queue(name)
-        finally:
-            self._lambda.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
 
-    @contextmanager
     def without_output(self):
         """There is no output bucket as long as this lasts."""
-        bucket = self.output("OutputBucketName")
-        for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            for version in page.get("Versions", []):
-                self.s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
-        self.s3.delete_bucket(Bucket=bucket)
-        try:
-            yield
-        finally:
-            self.s3.create_bucket(Bucket=bucket)
+        return without_bucket(self._account, self.output("OutputBucketName"))
 
     def events_of(self, *uploads):
         """The events of these uploads (name, content), as they came to the queue; they are not there any more."""
@@ -184,37 +173,6 @@ class Intake:
         """How long an event that was received stays hidden: the construct chooses minutes, tests have no time."""
         url = self.output("QueueUrl")
         self._sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
-
-    def set_timeout(self, seconds):
-        """How long an invocation may take: the bundled handler wants a minute, tests have no time."""
-        self._configure(Timeout=seconds)
-
-    def _configure(self, **options):
-        name = self.output("FunctionName")
-        self._lambda.update_function_configuration(FunctionName=name, **options)
-        self._lambda.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
-        assert wait_until(lambda: not self.processes(), seconds=PATIENCE)  # those from before the change have ended
-
-    @contextmanager
-    def variables(self, **more):
-        """The function has these environment variables too as long as this lasts."""
-        name = self.output("FunctionName")
-        before = self._lambda.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        self._configure(Environment={"Variables": before | more})
-        try:
-            yield
-        finally:
-            self._configure(Environment={"Variables": before})
-
-    def processes(self):
-        """The living processes of the function."""
-        folder = f"{self._emulator.temporary}{os.sep}ministack-lambda-{self.output('FunctionName')}-"
-        found = psutil.process_iter(["cmdline", "status"])
-        return [
-            process
-            for process in found
-            if process.info["status"] != psutil.STATUS_ZOMBIE and folder in " ".join(process.info["cmdline"] or [])
-        ]
 
 
 def announced(inbox, key=None):

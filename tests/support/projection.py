@@ -2,16 +2,15 @@
 
 import base64
 import json
-import os
 import time
 import uuid
 from contextlib import contextmanager
 
-import psutil
 from boto3.dynamodb.conditions import Key
 
 from serverless_patterns.local.processes import wait_until
-from tests.support.fanout import PATIENCE
+from tests.support.functions import DeployedFunction, without_bucket
+from tests.support.waiting import PATIENCE
 
 #: Seconds after which a record is given up, as the construct has it.
 HOURS = 6 * 60 * 60
@@ -28,12 +27,13 @@ class Projection:
     """
 
     def __init__(self, emulator, account, stack, name=""):
-        self._emulator, self.account = emulator, account
+        self.account = account
         self._outputs, self._name = stack.outputs, name
         self._lambda, self._kinesis = account.client("lambda"), account.client("kinesis")
         self.s3 = account.client("s3")
         self.view = account.table(self.output("ViewTableName"))
         self.audit = account.table(self.output("AuditTableName"))
+        self.function = DeployedFunction(emulator, account, self.output("FunctionName"))
 
     def output(self, name):
         """An output of the stack."""
@@ -122,55 +122,18 @@ class Projection:
 
         return wait_until(enough, seconds=PATIENCE)
 
-    @contextmanager
     def without_bucket(self):
         """There is no bucket of failures as long as this lasts."""
-        bucket = self.output("FailureBucketName")
-        for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            for version in page.get("Versions", []):
-                self.s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
-        self.s3.delete_bucket(Bucket=bucket)
-        try:
-            yield
-        finally:
-            self.s3.create_bucket(Bucket=bucket)
-
-    def mapping(self, **settings):
-        """Change how the stream is read."""
-        self._lambda.update_event_source_mapping(UUID=self.output("ReaderId"), **settings)
-
-    @contextmanager
-    def held(self):
-        """The stream is not read as long as this lasts."""
-        self.mapping(Enabled=False)
-        try:
-            yield
-        finally:
-            self.mapping(Enabled=True)
+        return without_bucket(self.account, self.output("FailureBucketName"))
 
     @contextmanager
     def giving_up_after(self, seconds):
         """A record is given up so soon as long as this lasts: the construct chooses hours, tests have no time."""
-        self.mapping(MaximumRecordAgeInSeconds=seconds)
+        self.function.set_mapping(MaximumRecordAgeInSeconds=seconds)
         try:
             yield
         finally:
-            self.mapping(MaximumRecordAgeInSeconds=HOURS)
-
-    @contextmanager
-    def throttled(self):
-        """The function gets no room to run as long as this lasts."""
-        name = self.output("FunctionName")
-        self._lambda.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
-        try:
-            yield
-        finally:
-            self._lambda.delete_function_concurrency(FunctionName=name)
-
-    def add_variables(self, **more):
-        """Give the function more environment variables."""
-        found = self._lambda.get_function_configuration(FunctionName=self.output("FunctionName"))
-        self.configure(Environment={"Variables": found["Environment"]["Variables"] | more})
+            self.function.set_mapping(MaximumRecordAgeInSeconds=HOURS)
 
     def invoke(self, records):
         """Give records to the function, as Lambda would once more: what it answers."""
@@ -209,23 +172,6 @@ class Projection:
 
     def _id_of(self, record):
         return record["dynamodb"]["Keys"]["id"]["S"] if "dynamodb" in record else record["kinesis"]["partitionKey"]
-
-    def processes(self):
-        """The living processes of the function."""
-        folder = f"{self._emulator.temporary}{os.sep}ministack-lambda-{self.output('FunctionName')}-"
-        found = psutil.process_iter(["cmdline", "status"])
-        return [
-            process
-            for process in found
-            if process.info["status"] != psutil.STATUS_ZOMBIE and folder in " ".join(process.info["cmdline"] or [])
-        ]
-
-    def configure(self, **options):
-        """Change the function."""
-        name = self.output("FunctionName")
-        self._lambda.update_function_configuration(FunctionName=name, **options)
-        self._lambda.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
-        assert wait_until(lambda: not self.processes(), seconds=PATIENCE)  # those from before the change have ended
 
 
 def _read(client, **stream):

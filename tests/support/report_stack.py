@@ -4,17 +4,14 @@ import csv
 import io
 import itertools
 import json
-import os
 import re
-from contextlib import contextmanager
 from datetime import date, timedelta
 from urllib.request import urlopen
 
-import psutil
-
 from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Queue
-from tests.support.fanout import PATIENCE, eventually
+from tests.support.functions import DeployedFunction, without_bucket
+from tests.support.waiting import PATIENCE, eventually
 
 #: What each SQL report of the tests is about. An item may take its time: the database sleeps for it.
 TABLE = """
@@ -69,6 +66,7 @@ class ReportStack:
         self._name = name
         self._lambda, self.s3 = account.client("lambda"), account.client("s3")
         self.table = account.table(self.output("RunsTableName"))
+        self.function = DeployedFunction(emulator, account, self.output("FunctionName"))
 
     def output(self, name):
         """An output of the stack."""
@@ -170,37 +168,11 @@ class ReportStack:
         ]
         return state
 
-    def processes(self):
-        """The living processes of the function."""
-        folder = f"{self._emulator.temporary}{os.sep}ministack-lambda-{self.output('FunctionName')}-"
-        found = psutil.process_iter(["cmdline", "status"])
-        return [
-            process
-            for process in found
-            if process.info["status"] != psutil.STATUS_ZOMBIE and folder in " ".join(process.info["cmdline"] or [])
-        ]
-
     # What is changed.
 
-    def configure(self, **variables):
-        """Give the function more environment variables."""
-        name = self.output("FunctionName")
-        before = self._lambda.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        self._lambda.update_function_configuration(FunctionName=name, Environment={"Variables": before | variables})
-        self._lambda.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
-
-    @contextmanager
     def without_bucket(self):
         """There is no bucket as long as this lasts."""
-        bucket = self.output("BucketName")
-        for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            for version in page.get("Versions", []):
-                self.s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
-        self.s3.delete_bucket(Bucket=bucket)
-        try:
-            yield
-        finally:
-            self.s3.create_bucket(Bucket=bucket)
+        return without_bucket(self._account, self.output("BucketName"))
 
 
 def links_in(text):

@@ -7,7 +7,7 @@ from collections import Counter
 
 from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Queue
-from tests.support.fanout import PATIENCE
+from tests.support.waiting import PATIENCE, eventually
 
 #: The most entries of one call.
 BATCH = 10
@@ -115,13 +115,6 @@ class Routing:
             if "LastEvaluatedKey" not in page:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
-
-
-def eventually(look, wanted, seconds=PATIENCE):
-    """What ``look`` sees, when it is what is wanted, or when it has not been for too long."""
-    seen = []
-    wait_until(lambda: seen.append(look()) or seen[-1] == wanted, seconds=seconds, interval=0.1)
-    return seen[-1]
 
 
 def taken(queue, number, wanted=lambda _: True):
