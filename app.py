@@ -1,25 +1,24 @@
 """The CDK app of this repository: one stack for each pattern, in one environment.
 
-    cdk synth -c environment=dev [-c pattern=api_crud] [-c account=123456789012] [-c region=eu-central-1]
+    cdk synth -c environment=dev [-c name=dev-alice] [-c pattern=api_crud] [-c account=123456789012] [-c region=eu-central-1]
 
-Without an account and a region the stacks are environment-agnostic: they go where the CLI's credentials point.
+The stacks are named after the environment, or as ``name`` says: so several people can have theirs in one account. Without an
+account and a region the stacks are environment-agnostic: they go where the CLI's credentials point.
 """
 
 import sys
 
 import aws_cdk as cdk
 
-from serverless_patterns import PatternsError, environment_named
+from serverless_patterns import PatternsError, environment_of
 from serverless_patterns.catalog import CATALOG, pattern_named
 from serverless_patterns.stacks import AlertStack, PatternStack
 
 
 def define(app: cdk.App) -> None:
     """Define the stacks that the context asks for."""
-    context = app.node.try_get_context
-    name = context("environment")
-    environment = environment_named("dev" if name is None else name).at(account=context("account"), region=context("region"))
-    entries = [pattern_named(context("pattern"))] if context("pattern") else CATALOG
+    environment, pattern = environment_of(app), app.node.try_get_context("pattern")
+    entries = [pattern_named(pattern)] if pattern else CATALOG
     alerts = None
     if environment.alarm_actions:
         alerts = AlertStack(app, f"{environment.name}-alerts", environment=environment).alerts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +14,7 @@ from serverless_patterns._blocks.report_options import Chart, ReportFormat, Repo
 from serverless_patterns._blocks.subscriber_action import AuditTrail, Notification, Totals
 from serverless_patterns._blocks.table import TableOptions
 from serverless_patterns.api_crud import ApiCrud
-from serverless_patterns.errors import PatternError
+from serverless_patterns.errors import PatternError, did_you_mean
 from serverless_patterns.event_routing import EventRouting
 from serverless_patterns.operations import Operations
 from serverless_patterns.order_workflow import OrderWorkflow
@@ -143,10 +142,9 @@ def pattern_named(name: str) -> Entry:
     Raises:
         PatternError: There is none; the message lists the names that there are.
     """
-    found = {entry.name: entry for entry in CATALOG}
-    if name not in found:
-        close = difflib.get_close_matches(name, found, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        msg = f"pattern must be one of {', '.join(found)}, got {name!r}{hint}"
-        raise PatternError(msg)
-    return found[name]
+    for entry in CATALOG:
+        if entry.name == name:
+            return entry
+    names = [entry.name for entry in CATALOG]
+    msg = f"pattern must be one of {', '.join(names)}, got {name!r}{did_you_mean(name, names)}"
+    raise PatternError(msg)

@@ -26,7 +26,6 @@ protection
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from dataclasses import dataclass
 
@@ -34,8 +33,8 @@ import aws_cdk as cdk
 from aws_cdk import RemovalPolicy, Token
 from aws_cdk import aws_logs as logs
 
-from serverless_patterns.errors import PatternError, UnknownEnvironmentError
-from serverless_patterns.operations import Capacity, DatabaseOperations, Operations
+from serverless_patterns.errors import PatternError, UnknownEnvironmentError, did_you_mean
+from serverless_patterns.operations import Capacity, DatabaseOperations, Operations, check_flag, check_type
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +53,7 @@ class Environment:
         region: The AWS region, such as ``eu-central-1``. ``None`` (the default) leaves the stacks environment-agnostic.
 
     Raises:
-        PatternError: The name, account or region is not well formed.
+        PatternError: The name, account or region is not well formed, or a value is of another type.
     """
 
     name: str
@@ -68,9 +67,10 @@ class Environment:
 
     def __post_init__(self) -> None:
         """Check the shapes."""
-        if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", str(self.name)):
-            msg = f"name must be 1 to 31 lower-case letters, digits and hyphens, starting with a letter, got {self.name!r}"
-            raise PatternError(msg)
+        _check_name(self.name)
+        check_type("operations", self.operations, Operations)
+        for flag in ("alarm_actions", "dashboards", "customer_key", "termination_protection"):
+            check_flag(flag, getattr(self, flag))
         _check_account(self.account)
         _check_region(self.region)
 
@@ -84,6 +84,13 @@ class Environment:
         return cdk.Environment(account=self.account, region=self.region)
 
 
+def _check_name(name: object) -> None:
+    if not (isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name)):
+        allowed = "1 to 31 lower-case letters, digits and hyphens, starting with a letter, such as 'dev-alice'"
+        msg = f"name must be {allowed}, got {name!r}"
+        raise PatternError(msg)
+
+
 def _check_account(account: object) -> None:
     if account is None or Token.is_unresolved(account):
         return
@@ -95,11 +102,12 @@ def _check_account(account: object) -> None:
         raise PatternError(msg)
 
 
-def _check_region(region: str | None) -> None:
-    if region is None or Token.is_unresolved(region) or re.fullmatch(r"[a-z]{2,4}(-[a-z]+){1,2}-\d", region):
+def _check_region(region: object) -> None:
+    if region is None or Token.is_unresolved(region):
         return
-    msg = f"region must be an AWS region such as 'eu-central-1', or None for any region, got {region!r}"
-    raise PatternError(msg)
+    if not (isinstance(region, str) and re.fullmatch(r"[a-z]{2,4}(-[a-z]+){1,2}-\d", region)):
+        msg = f"region must be an AWS region such as 'eu-central-1', or None for any region, got {region!r}"
+        raise PatternError(msg)
 
 
 #: Costs only its storage while nobody uses it, and is there again after about 15 s.
@@ -170,10 +178,35 @@ def environment_named(name: str) -> Environment:
     Raises:
         UnknownEnvironmentError: There is none; the message lists the names that there are.
     """
-    found = {environment.name: environment for environment in ENVIRONMENTS}
-    if name in found:
-        return found[name]
-    close = difflib.get_close_matches(name, found, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    msg = f"environment must be one of {', '.join(found)}, got {name!r}{hint}"
+    for environment in ENVIRONMENTS:
+        if environment.name == name:
+            return environment
+    names = [environment.name for environment in ENVIRONMENTS]
+    msg = f"environment must be one of {', '.join(names)}, got {name!r}{did_you_mean(name, names)}"
     raise UnknownEnvironmentError(msg)
+
+
+def environment_of(app: cdk.App) -> Environment:
+    """The environment that the context of an app asks for.
+
+    ``-c environment=dev`` is the default; ``-c account=123456789012 -c region=eu-central-1`` say where; ``-c name=dev-alice``
+    gives its stacks names of their own, so that each of several people can have theirs in one account.
+
+    Raises:
+        UnknownEnvironmentError: There is no such environment.
+        PatternError: The name, account or region is not well formed, or the name is that of another environment, whose stacks
+            it would change.
+    """
+    context = app.node.try_get_context
+    asked, name = context("environment"), context("name")
+    environment = environment_named("dev" if asked is None else asked)
+    environment = environment.at(account=context("account"), region=context("region"))
+    if name is None:
+        return environment
+    if any(name == other.name != environment.name for other in ENVIRONMENTS):
+        msg = (
+            f"name must not be that of another environment than {environment.name}, got {name!r}: its stacks would be changed; "
+            f"choose one of your own, such as '{environment.name}-alice'"
+        )
+        raise PatternError(msg)
+    return dataclasses.replace(environment, name=name)

@@ -8,6 +8,11 @@ PatternsError                     all that the library raises itself
 └── LocalRunError                 the local run cannot go on (raised by ``serverless_patterns.local`` only)
 """
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class PatternsError(Exception):
     """The base of all exceptions of the library: catch it to catch them all."""
@@ -31,3 +36,9 @@ class GuardError(PatternsError):
 
 class LocalRunError(PatternsError):
     """The local run cannot go on; the message says what to do."""
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """The end of a message that refuses a name: the known name that is most like it, or nothing if none is."""
+    close = difflib.get_close_matches(str(name), sorted(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

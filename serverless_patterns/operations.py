@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from types import UnionType
 from typing import Literal, get_args
 
 from aws_cdk import RemovalPolicy
@@ -25,6 +24,9 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 LONGEST_BACKUP_DAYS = 35
 #: The consumers of a bus remember events for ten years at the longest, which must be longer than they can be replayed.
 LONGEST_ARCHIVE_DAYS = 3600
+#: The least that Lambda takes for an event source that is a queue.
+#: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+LEAST_CONCURRENCY = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ class Capacity:
         max_concurrency: The most concurrent executions for each event source, at least 2. ``None``: no such limit.
 
     Raises:
-        PatternError: A value is outside its range.
+        PatternError: A value is outside its range, or of another type.
     """
 
     share: float = 1.0
@@ -46,15 +48,10 @@ class Capacity:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if not 0 < self.share <= 1:
-            msg = f"share must be above 0 and at most 1 (1 is the declared capacity), got {self.share}"
-            raise PatternError(msg)
-        if self.max_requests_per_second is not None and self.max_requests_per_second < 1:
-            msg = f"max_requests_per_second must be at least 1, or None for no limit, got {self.max_requests_per_second}"
-            raise PatternError(msg)
-        if self.max_concurrency is not None and self.max_concurrency < 2:  # noqa: PLR2004  the least that Lambda takes for SQS
-            msg = f"max_concurrency must be at least 2, or None for no limit, got {self.max_concurrency}"
-            raise PatternError(msg)
+        share = f"share must be a number above 0 and at most 1 (1 is the declared capacity), got {self.share!r}"
+        _check(_is_number(self.share) and 0 < self.share <= 1, share)
+        _check_integer("max_requests_per_second", self.max_requests_per_second, 1, none="no limit")
+        _check_integer("max_concurrency", self.max_concurrency, LEAST_CONCURRENCY, none="no limit")
 
     def requests_per_second(self, declared: int) -> int:
         """The requests per second (or the burst) to set where a pattern declares this number."""
@@ -62,7 +59,7 @@ class Capacity:
 
     def concurrency(self, declared: int) -> int:
         """The concurrent executions to set where a pattern declares this number; never below 2, the least for SQS."""
-        return max(2, _limited(declared, self.share, self.max_concurrency))
+        return max(LEAST_CONCURRENCY, _limited(declared, self.share, self.max_concurrency))
 
 
 def _limited(declared: int, share: float, most: int | None) -> int:
@@ -96,7 +93,7 @@ class DatabaseOperations:
             Default 5.
 
     Raises:
-        PatternError: A value is outside its range.
+        PatternError: A value is outside its range, or of another type.
     """
 
     min_capacity: float = 0.5
@@ -108,43 +105,23 @@ class DatabaseOperations:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name, least, most in (
-            ("instances", 1, MOST_INSTANCES),
-            ("backup_days", 1, LONGEST_BACKUP_DAYS),
-            ("pause_after_minutes", SHORTEST_PAUSE, LONGEST_PAUSE),
-        ):
-            value = getattr(self, name)
-            if type(value) is not int or not least <= value <= most:
-                msg = f"{name} must be a whole number from {least} to {most}, got {value!r}"
-                raise PatternError(msg)
-        for name, least in (("min_capacity", 0), ("max_capacity", LEAST_MAXIMUM)):
-            value = getattr(self, name)
-            if type(value) not in {int, float} or not least <= value <= MOST_UNITS or value * 2 % 1:
-                msg = f"{name} must be {least} to {MOST_UNITS} Aurora capacity units, in halves, got {value!r}"
-                raise PatternError(msg)
-        if self.final_snapshot not in (True, False):
-            msg = f"final_snapshot must be True or False, got {self.final_snapshot!r}"
-            raise PatternError(msg)
-        if self.min_capacity > self.max_capacity:
-            msg = f"min_capacity must be at most max_capacity, got {self.min_capacity:g} and {self.max_capacity:g}"
-            raise PatternError(msg)
+        _check_integer("instances", self.instances, 1, MOST_INSTANCES)
+        _check_integer("backup_days", self.backup_days, 1, LONGEST_BACKUP_DAYS)
+        _check_integer("pause_after_minutes", self.pause_after_minutes, SHORTEST_PAUSE, LONGEST_PAUSE)
+        _check_units("min_capacity", self.min_capacity, 0)
+        _check_units("max_capacity", self.max_capacity, LEAST_MAXIMUM)
+        check_flag("final_snapshot", self.final_snapshot)
+        ordered = f"min_capacity must be at most max_capacity, got {self.min_capacity:g} and {self.max_capacity:g}"
+        _check(self.min_capacity <= self.max_capacity, ordered)
+
+
+def _check_units(name: str, value: float, least: int) -> None:
+    holds = _is_number(value) and least <= value <= MOST_UNITS and value * 2 % 1 == 0
+    _check(holds, f"{name} must be {least} to {MOST_UNITS} Aurora capacity units, in halves, got {value!r}")
 
 
 #: What tables and buckets can do when their stack goes; a snapshot they cannot take.
 KEEPING = (RemovalPolicy.RETAIN, RemovalPolicy.DESTROY, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
-
-
-_TYPES: dict[str, type | UnionType] = {
-    "removal_policy": RemovalPolicy,
-    "deletion_protection": bool,
-    "backup_days": int,
-    "log_retention": logs.RetentionDays,
-    "debug_sample_rate": int | float,
-    "tracing": bool,
-    "archive_days": int,
-    "capacity": Capacity,
-    "database": DatabaseOperations,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +146,7 @@ class Operations:
             ``"host"`` (this machine, for the local run, which executes handlers here).
 
     Raises:
-        PatternError: A value is outside its range.
+        PatternError: A value is outside its range, or of another type.
     """
 
     removal_policy: RemovalPolicy = RemovalPolicy.RETAIN
@@ -187,34 +164,54 @@ class Operations:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name, allowed in (("log_level", get_args(LogLevel)), ("handler_platform", ("aws", "host"))):
-            if getattr(self, name) not in allowed:
-                msg = f"{name} must be one of {', '.join(map(repr, allowed))}, got {getattr(self, name)!r}"
-                raise PatternError(msg)
-        for name, kind in _TYPES.items():
-            value = getattr(self, name)
-            optional = name in {"archive_days", "backup_days"} and value is None
-            if not optional and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
-                msg = f"{name} must be of type {kind.__name__ if isinstance(kind, type) else kind}, got {value!r}"
-                raise PatternError(msg)
-        if self.encryption_key is not None and not hasattr(self.encryption_key, "key_arn"):
-            msg = f"encryption_key must be a KMS key, or None for keys that AWS owns, got {self.encryption_key!r}"
-            raise PatternError(msg)
-        if self.removal_policy not in KEEPING:
-            msg = (
-                f"removal_policy must be one of {', '.join(policy.name for policy in KEEPING)}, got {self.removal_policy.name}"
-            )
-            raise PatternError(msg)
-        if self.backup_days is not None and not 1 <= self.backup_days <= LONGEST_BACKUP_DAYS:
-            msg = f"backup_days must be 1 to {LONGEST_BACKUP_DAYS}, or None for no backups, got {self.backup_days}"
-            raise PatternError(msg)
-        if self.archive_days is not None and not 1 <= self.archive_days <= LONGEST_ARCHIVE_DAYS:
-            msg = f"archive_days must be 1 to {LONGEST_ARCHIVE_DAYS}, or None for no archive, got {self.archive_days}"
-            raise PatternError(msg)
-        if not 0 <= self.debug_sample_rate <= 1:
-            msg = f"debug_sample_rate must be 0 to 1 (0.01 is one invocation in a hundred), got {self.debug_sample_rate}"
-            raise PatternError(msg)
+        check_type("removal_policy", self.removal_policy, RemovalPolicy)
+        allowed = ", ".join(policy.name for policy in KEEPING)
+        _check(self.removal_policy in KEEPING, f"removal_policy must be one of {allowed}, got {self.removal_policy.name}")
+        check_flag("deletion_protection", self.deletion_protection)
+        _check_integer("backup_days", self.backup_days, 1, LONGEST_BACKUP_DAYS, none="no backups")
+        check_type("log_retention", self.log_retention, logs.RetentionDays)
+        _check_one_of("log_level", self.log_level, get_args(LogLevel))
+        rate = f"a number from 0 to 1 (0.01 is one invocation in a hundred), got {self.debug_sample_rate!r}"
+        _check(_is_number(self.debug_sample_rate) and 0 <= self.debug_sample_rate <= 1, f"debug_sample_rate must be {rate}")
+        check_flag("tracing", self.tracing)
+        _check_integer("archive_days", self.archive_days, 1, LONGEST_ARCHIVE_DAYS, none="no archive")
+        check_type("capacity", self.capacity, Capacity)
+        check_type("database", self.database, DatabaseOperations)
+        key = f"encryption_key must be a KMS key, or None for keys that AWS owns, got {self.encryption_key!r}"
+        _check(self.encryption_key is None or hasattr(self.encryption_key, "key_arn"), key)
+        _check_one_of("handler_platform", self.handler_platform, ("aws", "host"))
 
     def replace(self, **changes: object) -> Operations:
         """A copy with these values changed."""
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+
+def check_flag(name: str, value: object) -> None:
+    """Check that an argument is True or False: a text would count as true, whatever it says."""
+    _check(isinstance(value, bool), f"{name} must be True or False, got {value!r}")
+
+
+def check_type(name: str, value: object, kind: type) -> None:
+    """Check that an argument is of a type."""
+    _check(isinstance(value, kind), f"{name} must be of type {kind.__name__}, got {value!r}")
+
+
+def _check(holds: object, message: str) -> None:
+    if not holds:
+        raise PatternError(message)
+
+
+def _check_one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    _check(value in allowed, f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+
+
+def _check_integer(name: str, value: object, least: int, most: int | None = None, *, none: str | None = None) -> None:
+    """Check that an argument is a whole number in a range, both ends included; ``none``: what ``None`` means, if it may be."""
+    range_ = f"of at least {least}" if most is None else f"from {least} to {most}"
+    or_none = f", or None for {none}" if none else ""
+    holds = type(value) is int and least <= value and (most is None or value <= most)  # a bool is no number
+    _check(holds or (none and value is None), f"{name} must be a whole number {range_}{or_none}, got {value!r}")
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in {int, float}

@@ -3,10 +3,22 @@
 The pipeline's topic is the fan-out's topic: neither knows of the other, and each can be replaced. README.md says how to run it.
 """
 
+import sys
+
 import aws_cdk as cdk
 from constructs import Construct
 
-from serverless_patterns import Alerts, AuditTrail, Environment, Notification, SnsFanout, SqsPipeline, Totals, environment_named
+from serverless_patterns import (
+    Alerts,
+    AuditTrail,
+    Environment,
+    Notification,
+    PatternsError,
+    SnsFanout,
+    SqsPipeline,
+    Totals,
+    environment_of,
+)
 
 
 class OrderEvents(cdk.Stack):
@@ -29,6 +41,9 @@ class OrderEvents(cdk.Stack):
 
 if __name__ == "__main__":
     app = cdk.App()
-    name = app.node.try_get_context("environment") or "local"
-    OrderEvents(app, f"{name}-order-events", environment=environment_named(name))
+    try:
+        environment = environment_of(app)
+        OrderEvents(app, f"{environment.name}-order-events", environment=environment)
+    except PatternsError as error:
+        sys.exit(f"error: {error}")
     app.synth()

@@ -41,10 +41,6 @@ class Deployed:
         found: list[Row] = self.table(stack, output).scan(ConsistentRead=True)["Items"]  # a page is enough for a story
         return found
 
-    def products(self) -> list[Row]:
-        """The products."""
-        return self.rows("products", "TableName")
-
     def view(self) -> dict[str, Row]:
         """The products as customers see them."""
         return {row["data"]["id"]: row for row in self.rows("view", "ViewTableName")}

@@ -13,7 +13,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from examples.shop.schemas import ORDER, PRODUCT
+from examples.shop.schemas import ORDER, PRODUCT, TOLD
 from serverless_patterns import (
     ApiCrud,
     AuditTrail,
@@ -31,13 +31,15 @@ from serverless_patterns import (
     StreamProcessing,
     TableOptions,
     Totals,
+    WorkerOptions,
 )
 
 SOURCE = Path(__file__).parent / "src"
 #: The ends of a paid order at which the workflow may not have come to the payment, and so has not undone it. Who pays it back
-#: once more pays nothing: the payment API knows the key.
-NOT_UNDONE = ["orders.out_of_stock", "orders.rejected", "orders.failed"]
-NOT_SHIPPED = [*NOT_UNDONE, "orders.shipping_failed", "orders.declined", "orders.unresolved"]
+#: once more pays nothing: the payment API knows the key. An order is unresolved if anything could not be undone, such as what
+#: was reserved for an order that is out of stock.
+NOT_UNDONE = ["orders.out_of_stock", "orders.rejected", "orders.failed", "orders.unresolved"]
+NOT_SHIPPED = [*NOT_UNDONE, "orders.shipping_failed", "orders.declined"]
 
 
 class ShopBus(EventRouting):
@@ -51,6 +53,7 @@ class ShopBus(EventRouting):
             "Ledger",
             pattern={"detail-type": [{"prefix": "orders."}]},
             handler=own("ledger.handle"),
+            schemas=dict.fromkeys(["orders.paid", "orders.shipped", *NOT_SHIPPED], TOLD),
             environment={"LEDGER_TABLE_NAME": self.ledger.table_name},
         )
         let(route.function, "dynamodb:UpdateItem", self.ledger)
@@ -68,7 +71,7 @@ def view(scope: Construct, operations: Operations, *, products: ApiCrud) -> Stre
 
 
 def imports(scope: Construct, operations: Operations, *, products: ApiCrud, bus: events.IEventBus) -> S3Processing:
-    """Price lists of suppliers, which become products."""
+    """Price lists of suppliers, which become products: what else is known of a product stays."""
     files = S3Processing(
         scope,
         "Imports",
@@ -79,7 +82,7 @@ def imports(scope: Construct, operations: Operations, *, products: ApiCrud, bus:
         operations=operations,
     )
     files.function.add_environment("PRODUCTS_TABLE_NAME", products.table.table_name)
-    let(files.function, "dynamodb:PutItem", products.table)
+    let(files.function, "dynamodb:UpdateItem", products.table)
     return files
 
 
@@ -95,7 +98,11 @@ def notifications(scope: Construct, operations: Operations, *, orders: SqsPipeli
     fanout.add_subscriber("Totals", handler=Totals())
     fanout.add_subscriber("Notification", handler=Notification(), filter_policy={"event_type": NOT_SHIPPED})
     refunds = fanout.add_subscriber(
-        "Refunds", handler=own("refunds.handler"), filter_policy={"event_type": NOT_UNDONE}, environment=_of_payments(orders)
+        "Refunds",
+        handler=own("refunds.handler"),
+        filter_policy={"event_type": NOT_UNDONE},
+        worker=WorkerOptions(batch_size=1),  # a payment API that is slow for one order leaves the others their time
+        environment=_of_payments(orders),
     )
     function = cast("lambda_.Function", refunds.function)  # only people and endpoints have none
     let(function, "dynamodb:GetItem", orders.table)

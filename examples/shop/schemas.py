@@ -1,11 +1,12 @@
-"""What a product and an order of the shop are (JSON Schema, draft 2020-12)."""
+"""What a product, an order, and a word on an order of the shop are (JSON Schema, draft 2020-12)."""
 
+#: What src/shop/price_list.py takes, too: a test holds both together.
 PRODUCT = {
     "type": "object",
     "properties": {
         "id": {"type": "string", "minLength": 1, "maxLength": 64},
         "name": {"type": "string", "minLength": 1, "maxLength": 200},
-        "price": {"type": "number", "minimum": 0, "multipleOf": 0.01},
+        "price": {"type": "number", "minimum": 0, "maximum": 1_000_000, "multipleOf": 0.01},
     },
     "required": ["id", "name", "price"],
 }
@@ -39,4 +40,18 @@ ORDER = {
         },
     },
     "required": ["customer_id", "amount", "currency", "items", "ship_to"],
+}
+
+#: The data of events about an order. The worker says amounts as numbers, and ``null`` of an order that it could not read; the
+#: workflow says them as texts, and nothing of an order that it could not validate.
+TOLD = {
+    "type": "object",
+    "properties": {
+        "order_id": {"type": "string", "minLength": 1},
+        "state": {"type": "string", "minLength": 1},
+        "amount": {"type": ["number", "string", "null"], "pattern": r"^[0-9]+(\.[0-9]+)?$"},
+        "currency": {"type": ["string", "null"]},
+        "reason": {"type": "string"},
+    },
+    "required": ["order_id", "state"],
 }

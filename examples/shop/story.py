@@ -37,7 +37,8 @@ def tell(account: Account, say: Say) -> list[Line]:
         provider = block.enter_context(PaymentProvider(behaviour_for=lambda order: cards.get(order, Behaviour.APPROVE)))
         provider.put_secret(account, shop.of("orders")["PaymentSecretArn"])
         people = block.enter_context(Inbox(account, shop.of("notifications")["NotificationTopicArn"]))
-        books = Books(shop, provider, people, stock_before=sum(STOCK.values()), placed=len(SALES) + 1)
+        before = {"entered": len(PRICES), "stock_before": sum(STOCK.values())}
+        books = Books(shop, provider, people, **before, placed=len(SALES) + 1)
         story = Story(shop, provider, say)
         story.fill_the_catalogue()
         story.fill_the_shelves()

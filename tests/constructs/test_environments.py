@@ -1,6 +1,7 @@
 """Environments and operations: values, checked."""
 
 import dataclasses
+import math
 
 import pytest
 from aws_cdk import RemovalPolicy
@@ -8,6 +9,15 @@ from aws_cdk import RemovalPolicy
 from serverless_patterns import DEV, LOCAL, PROD, STAGING, Capacity, Environment, Operations, PatternError, environment_named
 from serverless_patterns.errors import UnknownEnvironmentError
 from serverless_patterns.operations import DatabaseOperations
+
+NAME = "name must be 1 to 31 lower-case letters, digits and hyphens, starting with a letter, such as 'dev-alice'"
+BACKUPS = "backup_days must be a whole number from 1 to 35, or None for no backups"
+ARCHIVE = "archive_days must be a whole number from 1 to 3600, or None for no archive"
+SAMPLES = "debug_sample_rate must be a number from 0 to 1 (0.01 is one invocation in a hundred)"
+KEY = "encryption_key must be a KMS key, or None for keys that AWS owns"
+SHARE = "share must be a number above 0 and at most 1 (1 is the declared capacity)"
+RATE = "max_requests_per_second must be a whole number of at least 1, or None for no limit"
+CONCURRENCY = "max_concurrency must be a whole number of at least 2, or None for no limit"
 
 
 @pytest.mark.parametrize("environment", [LOCAL, DEV, STAGING, PROD])
@@ -21,6 +31,13 @@ def test_an_unknown_environment_names_the_known_ones_and_the_closest():
     assert str(raised.value) == "environment must be one of local, dev, staging, prod, got 'prdo'; did you mean 'prod'?"
 
 
+def test_an_environment_with_a_name_like_no_other_names_only_the_known_ones():
+    for name in ("q", 3, [], None):
+        with pytest.raises(UnknownEnvironmentError) as raised:
+            environment_named(name)
+        assert str(raised.value) == f"environment must be one of local, dev, staging, prod, got {name!r}"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -30,10 +47,14 @@ def test_an_unknown_environment_names_the_known_ones_and_the_closest():
             {"region": "Frankfurt"},
             "region must be an AWS region such as 'eu-central-1', or None for any region, got 'Frankfurt'",
         ),
-        (
-            {"name": "Prod 1"},
-            "name must be 1 to 31 lower-case letters, digits and hyphens, starting with a letter, got 'Prod 1'",
-        ),
+        ({"name": "Prod 1"}, f"{NAME}, got 'Prod 1'"),
+        ({"name": 1}, f"{NAME}, got 1"),
+        ({"region": 3}, "region must be an AWS region such as 'eu-central-1', or None for any region, got 3"),
+        ({"operations": None}, "operations must be of type Operations, got None"),
+        ({"alarm_actions": "no"}, "alarm_actions must be True or False, got 'no'"),
+        ({"dashboards": None}, "dashboards must be True or False, got None"),
+        ({"customer_key": 1}, "customer_key must be True or False, got 1"),
+        ({"termination_protection": 0}, "termination_protection must be True or False, got 0"),
     ],
 )
 def test_an_environment_refuses_what_is_not_well_formed(change, message):
@@ -61,32 +82,38 @@ def test_values_cannot_be_changed_in_place():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Operations(backup_days=36), "backup_days must be 1 to 35, or None for no backups, got 36"),
-        (lambda: Operations(backup_days=0), "backup_days must be 1 to 35, or None for no backups, got 0"),
-        (lambda: Operations(archive_days=0), "archive_days must be 1 to 3600, or None for no archive, got 0"),
-        (lambda: Operations(archive_days=3601), "archive_days must be 1 to 3600, or None for no archive, got 3601"),
-        (lambda: Operations(archive_days=True), "archive_days must be of type int, got True"),
-        (
-            lambda: Operations(debug_sample_rate=1.5),
-            "debug_sample_rate must be 0 to 1 (0.01 is one invocation in a hundred), got 1.5",
-        ),
+        (lambda: Operations(backup_days=36), f"{BACKUPS}, got 36"),
+        (lambda: Operations(backup_days=0), f"{BACKUPS}, got 0"),
+        (lambda: Operations(backup_days="7"), f"{BACKUPS}, got '7'"),
+        (lambda: Operations(backup_days=True), f"{BACKUPS}, got True"),
+        (lambda: Operations(archive_days=0), f"{ARCHIVE}, got 0"),
+        (lambda: Operations(archive_days=3601), f"{ARCHIVE}, got 3601"),
+        (lambda: Operations(archive_days=True), f"{ARCHIVE}, got True"),
+        (lambda: Operations(debug_sample_rate="0.5"), f"{SAMPLES}, got '0.5'"),
+        (lambda: Operations(debug_sample_rate=True), f"{SAMPLES}, got True"),
+        (lambda: Operations(debug_sample_rate=1.5), f"{SAMPLES}, got 1.5"),
         (lambda: Operations(capacity=0.5), "capacity must be of type Capacity, got 0.5"),
         (lambda: Operations(capacity=None), "capacity must be of type Capacity, got None"),
         (lambda: Operations(removal_policy=None), "removal_policy must be of type RemovalPolicy, got None"),
-        (lambda: Operations(tracing="no"), "tracing must be of type bool, got 'no'"),
-        (lambda: Operations(backup_days=True), "backup_days must be of type int, got True"),
+        (lambda: Operations(tracing="no"), "tracing must be True or False, got 'no'"),
+        (lambda: Operations(deletion_protection=None), "deletion_protection must be True or False, got None"),
+        (lambda: Operations(encryption_key="alias/mine"), f"{KEY}, got 'alias/mine'"),
         (
             lambda: Operations(removal_policy=RemovalPolicy.SNAPSHOT),
             "removal_policy must be one of RETAIN, DESTROY, RETAIN_ON_UPDATE_OR_DELETE, got SNAPSHOT",
         ),
         (lambda: Operations(log_level="info"), "log_level must be one of 'DEBUG', 'INFO', 'WARNING', 'ERROR', got 'info'"),
         (lambda: Operations(handler_platform="arm"), "handler_platform must be one of 'aws', 'host', got 'arm'"),
-        (lambda: Capacity(share=0), "share must be above 0 and at most 1 (1 is the declared capacity), got 0"),
-        (
-            lambda: Capacity(max_requests_per_second=0),
-            "max_requests_per_second must be at least 1, or None for no limit, got 0",
-        ),
-        (lambda: Capacity(max_concurrency=1), "max_concurrency must be at least 2, or None for no limit, got 1"),
+        (lambda: Capacity(share=0), f"{SHARE}, got 0"),
+        (lambda: Capacity(share=1.01), f"{SHARE}, got 1.01"),
+        (lambda: Capacity(share="0.5"), f"{SHARE}, got '0.5'"),
+        (lambda: Capacity(share=True), f"{SHARE}, got True"),
+        (lambda: Capacity(share=None), f"{SHARE}, got None"),
+        (lambda: Capacity(max_requests_per_second=0), f"{RATE}, got 0"),
+        (lambda: Capacity(max_requests_per_second=math.inf), f"{RATE}, got inf"),
+        (lambda: Capacity(max_concurrency=1), f"{CONCURRENCY}, got 1"),
+        (lambda: Capacity(max_concurrency=2.5), f"{CONCURRENCY}, got 2.5"),
+        (lambda: Capacity(max_concurrency="5"), f"{CONCURRENCY}, got '5'"),
         (
             lambda: Operations(database={"instances": 1}),
             "database must be of type DatabaseOperations, got {'instances': 1}",
@@ -128,6 +155,11 @@ def test_values_cannot_be_changed_in_place():
             lambda: DatabaseOperations(pause_after_minutes=1441),
             "pause_after_minutes must be a whole number from 5 to 1440, got 1441",
         ),
+        (
+            lambda: DatabaseOperations(min_capacity="0.5"),
+            "min_capacity must be 0 to 256 Aurora capacity units, in halves, got '0.5'",
+        ),
+        (lambda: DatabaseOperations(final_snapshot=1), "final_snapshot must be True or False, got 1"),
         (lambda: DatabaseOperations(final_snapshot="no"), "final_snapshot must be True or False, got 'no'"),
     ],
 )

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from examples.shop.patterns import NOT_SHIPPED, NOT_UNDONE
 from examples.shop.stacks import define_shop
 from serverless_patterns import ENVIRONMENTS
 from serverless_patterns.catalog import CATALOG
 from tests.proofs.checks import access, alarms, apis, data, deliveries, functions
-from tests.support.synthesis import FLAGS, ROOT, new_app, statements
+from tests.support.synthesis import FLAGS, ROOT, new_app, resources, statements
 
 #: In the order in which they are defined.
 STACKS = ("bus", "products", "view", "imports", "orders", "notifications", "fulfilment", "report")
@@ -135,7 +136,7 @@ def test_the_functions_of_the_shop_may_do_one_thing_each(shop):
         if not action.startswith("kms:")
     }
     assert found == {
-        ("imports", "dynamodb:PutItem"),
+        ("imports", "dynamodb:UpdateItem"),
         ("imports", "events:PutEvents"),
         ("fulfilment", "dynamodb:GetItem"),
         ("fulfilment", "secretsmanager:GetSecretValue"),
@@ -144,3 +145,53 @@ def test_the_functions_of_the_shop_may_do_one_thing_each(shop):
         ("notifications", "dynamodb:GetItem"),
         ("notifications", "secretsmanager:GetSecretValue"),
     }
+
+
+#: Ends at which there is nothing to pay back: what was bought is on its way, or no money was taken.
+NOTHING_TO_PAY_BACK = {"orders.shipped", "orders.declined"}
+
+
+def machine_of(template: Mapping[str, Any]) -> dict[str, Any]:
+    """The definition of the state machine, with a word in the place of what is known only when it is deployed."""
+    (machine,) = resources(template, "AWS::StepFunctions::StateMachine").values()
+    parts = machine["Properties"]["DefinitionString"]["Fn::Join"][1]
+    found: dict[str, Any] = json.loads("".join(part if isinstance(part, str) else "-" for part in parts))
+    return found
+
+
+def ways_on(state: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Where a state may lead, and what is assigned on the way."""
+    on = [(state[key], state.get("Assign", {})) for key in ("Next", "Default") if key in state]
+    others = [*state.get("Choices", ()), *state.get("Catch", ())]
+    return [*on, *((each["Next"], each.get("Assign", {})) for each in others)]
+
+
+def ends_of(machine: Mapping[str, Any], without: str) -> set[str]:
+    """What may become of an order whose execution does not go through a state, as it is announced."""
+    ends, seen = set(), set()
+    waiting = [(machine["StartAt"], "")]
+    while waiting:
+        name, outcome = waiting.pop()
+        if (name, outcome) in seen or name == without:
+            continue
+        seen.add((name, outcome))
+        if name == "Broadcast":
+            ends.add(f"orders.{outcome.lower()}")
+        for following, assigned in ways_on(machine["States"][name]):
+            waiting.append((following, assigned.get("outcome", {}).get("state", outcome)))
+    return ends
+
+
+@EVERYWHERE
+def test_whatever_a_paid_order_comes_to_its_money_goes_back_if_the_workflow_may_not_have_paid_it_back(shop):
+    machine = machine_of(shop["fulfilment"].template)
+    assert ends_of(machine, without="RefundPayment") - NOTHING_TO_PAY_BACK == {*NOT_UNDONE}
+    policies = [each["Properties"] for each in resources(shop["notifications"].template, "AWS::SNS::Subscription").values()]
+    assert {"event_type": NOT_UNDONE} in [each.get("FilterPolicy") for each in policies]
+
+
+@EVERYWHERE
+def test_people_are_told_of_each_order_that_is_not_shipped(shop):
+    assert {*NOT_SHIPPED} == ends_of(machine_of(shop["fulfilment"].template), without="") - {"orders.shipped"}
+    policies = [each["Properties"] for each in resources(shop["notifications"].template, "AWS::SNS::Subscription").values()]
+    assert {"event_type": NOT_SHIPPED} in [each.get("FilterPolicy") for each in policies]

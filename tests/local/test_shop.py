@@ -4,6 +4,7 @@ import io
 import json
 import re
 from collections import Counter
+from contextlib import contextmanager
 from decimal import Decimal
 from itertools import pairwise
 from types import SimpleNamespace
@@ -15,12 +16,14 @@ from examples.shop import story
 from examples.shop.__main__ import SHOP, deploy, main, show
 from examples.shop.books import Line
 from examples.shop.deployed import STACKS, Deployed
-from examples.shop.sales import LISTED, PRICES, SALES, STOCK
+from examples.shop.sales import LISTED, PRICES, SALES, STOCK, Sale
 from serverless_patterns.errors import LocalRunError
 from serverless_patterns.local.cdk_cli import App, CdkCli
 from serverless_patterns.local.emulator import Emulator
+from serverless_patterns.local.http_api import HttpApi, Request
 from serverless_patterns.local.queues import Queue
 from serverless_patterns.local.report import Report
+from tests.support.waiting import eventually
 
 #: Nine functions of a cold start each, on a machine that may be busy: all of it is in the first test's fixture.
 pytestmark = pytest.mark.timeout(900)
@@ -38,11 +41,15 @@ def told(emulator, account):
             providers.append(self)
             return super().__enter__()
 
+        def __exit__(self, *_):
+            """It goes on: orders come after the story, too."""
+
     deploy(Report(Console(file=io.StringIO())), emulator)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(story, "PaymentProvider", Provider)
         books = story.tell(account, said.append)
-    return SimpleNamespace(shop=Deployed(account), said="\n".join(said), books=books, provider=providers[0])
+    yield SimpleNamespace(shop=Deployed(account), said="\n".join(said), books=books, provider=providers[0])
+    super(Provider, providers[0]).__exit__()
 
 
 def test_the_books_of_the_shop_balance(told):
@@ -160,6 +167,51 @@ def test_a_shop_whose_story_stops_says_why_and_ends_with_1(monkeypatch, capsys):
     monkeypatch.setattr(Emulator, "start", stop)
     assert main() == 1
     assert "error: the story stops here" in capsys.readouterr().out
+
+
+# Then orders that are not in the story: what was counted above is not so any more.
+
+
+@contextmanager
+def redefined(shop, **states):
+    """The workflow with other fields of some states, as long as this lasts."""
+    client, machine = shop.account.client("stepfunctions"), shop.of("fulfilment")["StateMachineArn"]
+    before = client.describe_state_machine(stateMachineArn=machine)["definition"]
+    definition = json.loads(before)
+    for name, fields in states.items():
+        definition["States"][name] |= fields
+    client.update_state_machine(stateMachineArn=machine, definition=json.dumps(definition))
+    yield
+    client.update_state_machine(stateMachineArn=machine, definition=before)
+
+
+NOWHERE = {"Arguments": {"FunctionName": "nowhere"}, "Retry": []}
+
+
+@pytest.mark.parametrize(
+    ("order_id", "broken", "end", "reason"),
+    [
+        ("o-11", {"ReleaseStock": NOWHERE}, "UNRESOLVED", "Not enough is in stock of: lamp."),
+        ("o-12", {"ReserveStock": NOWHERE, "ReleaseStock": NOWHERE}, "UNRESOLVED", "ReserveStock: Lambda."),
+        ("o-13", {"ValidateOrder": NOWHERE}, "FAILED", "ValidateOrder: Lambda."),
+    ],
+    ids=["out of stock", "not reserved", "not validated"],
+)
+def test_a_paid_order_of_the_shop_that_ends_before_its_payment_step_is_paid_back_whatever_else_fails(
+    told, order_id, broken, end, reason
+):
+    sale = Sale(order_id, "alan", {"lamp": 5})
+    api = HttpApi(told.shop.account, told.shop.stack("orders"), on_hop=lambda _: None, log_group="IngestLogGroupName")
+    with redefined(told.shop, **broken):
+        api.send(Request(method="POST", path="/orders", body=sale.body))
+        assert eventually(lambda: told.shop.ledger_states().get(order_id), end) == end
+    refunds = told.provider.refunds
+    assert eventually(lambda: [each.amount for each in refunds.values() if order_id in each.reference], ["125"]) == ["125"]
+    line = told.shop.ledger()[order_id]
+    assert (line["amount"], line["currency"]) == (Decimal(125), "EUR"), "that of a FAILED order was told when it was paid"
+    assert line["reason"].startswith(reason)
+    left = [each.body for each in Queue(told.shop.account, told.shop.of("fulfilment")["ManualQueueUrl"]).messages()]
+    assert [order_id in body for body in left].count(True) == (end == "UNRESOLVED")
 
 
 # Last: afterwards there is no shop any more.

@@ -22,6 +22,7 @@ def validate(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
     Raises:
         InvalidOrder: Nothing was ordered under this id.
+        UnavailableError: The table cannot be read now.
     """
     try:
         row = orders.read(event["order_id"])
@@ -37,6 +38,8 @@ def pay(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
     Raises:
         PaymentDeclined: No money was taken.
+        RefundRefusedError: The payment API does not pay it back.
+        UnavailableError: It is not known whether it was paid, or paid back.
     """
     if event["step"] == "RefundPayment":
         return {"refund_id": refund(event["order_id"])}

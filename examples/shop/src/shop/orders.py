@@ -6,6 +6,8 @@ from typing import Any
 
 import boto3
 
+from shop import aws
+
 
 class UnknownOrderError(Exception):
     """There is no order of this id."""
@@ -13,7 +15,7 @@ class UnknownOrderError(Exception):
 
 @cache
 def _table() -> Any:  # noqa: ANN401  boto3 makes its classes at run time
-    return boto3.resource("dynamodb").Table(os.environ["ORDERS_TABLE_NAME"])
+    return boto3.resource("dynamodb", config=aws.CLIENT).Table(os.environ["ORDERS_TABLE_NAME"])
 
 
 def read(order_id: str) -> dict[str, Any]:
@@ -21,8 +23,10 @@ def read(order_id: str) -> dict[str, Any]:
 
     Raises:
         UnknownOrderError: Nothing is.
+        UnavailableError: The table cannot be read now.
     """
-    answer = _table().get_item(Key={"id": order_id}, ConsistentRead=True)
+    with aws.passing():
+        answer = _table().get_item(Key={"id": order_id}, ConsistentRead=True)
     if "Item" not in answer:
         msg = f"There is no order {order_id}."
         raise UnknownOrderError(msg)
