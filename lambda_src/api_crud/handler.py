@@ -8,8 +8,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from api_crud.logic import Items
 from api_crud.models import Settings
-from api_crud.routes import Api
+from api_crud.routes import api_of
 from api_crud.store import DynamoStore
+from shared.api import Api
 from shared.observability import logger
 from shared.schema import Schema
 
@@ -18,7 +19,8 @@ from shared.schema import Schema
 def _api() -> Api:
     settings = Settings.from_environment(os.environ)
     schema = Schema.load(settings.schema_file, "SCHEMA_FILE")
-    return Api(settings, Items(settings, schema, DynamoStore(settings)))
+    store = DynamoStore(settings.table_name, settings.idempotency_table_name, settings.ttl_attribute)
+    return api_of(settings, Items(settings, schema, store))
 
 
 @logger.inject_lambda_context(correlation_id_path="requestContext.requestId", clear_state=True, log_event=False)

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum, auto
 from typing import Protocol
@@ -25,6 +25,7 @@ from api_crud.models import (
 from shared import strict_json
 from shared.dynamodb import MOST_ITEM_BYTES, item_size
 from shared.errors import (
+    RETRY_AFTER_SECONDS,
     ConflictError,
     Fault,
     HandlerError,
@@ -37,6 +38,7 @@ from shared.errors import (
 from shared.ids import id_faults, is_id, new_id
 from shared.schema import Schema
 from shared.strict_json import Json
+from shared.times import timestamp, utc_now
 
 #: A function's answer is at most 6 MB, and the answer's own JSON is one text in it: a character can take seven bytes there.
 #: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -44,7 +46,6 @@ MOST_PAGE_BYTES = 5_000_000
 
 _DEFAULT_LIMIT = "25"
 _LIMIT = re.compile(r"[1-9][0-9]?|100")
-_RETRY_AFTER_SECONDS = 1
 
 
 class Outcome(Enum):
@@ -98,9 +99,7 @@ class Items:
         clock: The time of day.
     """
 
-    def __init__(
-        self, settings: Settings, schema: Schema, store: Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, settings: Settings, schema: Schema, store: Store, clock: Callable[[], datetime] = utc_now) -> None:
         self._settings = settings
         self._schema = schema
         self._store = store
@@ -222,10 +221,7 @@ class Items:
         return _missing() if deleted else _not_allowed()
 
     def _fields(self, body: bytes, item_id: str | None = None) -> dict[str, Json]:
-        document = strict_json.parse(body)
-        if not isinstance(document, dict):
-            msg = "The body must be a JSON object."
-            raise InvalidError(msg)
+        document = strict_json.parse_object(body)
         owned = SERVER_OWNED if self._schema.declares("id") else (*SERVER_OWNED, "id")
         fields = {name: value for name, value in document.items() if name not in owned}
         faults = [Fault.at([name], "is set by the server") for name in document if name in owned]
@@ -236,7 +232,7 @@ class Items:
         return fields
 
     def _item(self, item_id: str, fields: dict[str, Json], etag: str, created_at: str | None = None) -> Item:
-        now = self._clock().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        now = timestamp(self._clock())
         attributes = fields | {"id": item_id, "created_at": created_at or now, "updated_at": now}
         if item_size(attributes | {ETAG: etag}) > MOST_ITEM_BYTES:
             msg = f"The item is larger than the {MOST_ITEM_BYTES} bytes that can be stored, names included."
@@ -287,4 +283,4 @@ def _exists() -> ConflictError:
 
 
 def _under_way() -> ConflictError:
-    return ConflictError("A request with this Idempotency-Key is under way. Try again.", retry_after=_RETRY_AFTER_SECONDS)
+    return ConflictError("A request with this Idempotency-Key is under way. Try again.", retry_after=RETRY_AFTER_SECONDS)

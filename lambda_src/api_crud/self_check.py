@@ -1,19 +1,9 @@
 """Run once when the code is packed, before it is deployed: can the handler use the schema that was packed with it?"""
 
-import sys
 from pathlib import Path
 
 from shared.schema import Schema
-from shared.settings import SettingsError
-
-
-def main() -> None:
-    """End with the reason if it cannot."""
-    try:
-        Schema.load(Path(__file__).with_name("schema.json"), "schema")
-    except SettingsError as error:
-        sys.exit(str(error))
-
+from shared.self_check import main
 
 if __name__ == "__main__":
-    main()
+    main(Path(__file__).with_name("schema.json"), Schema.load, required=True)

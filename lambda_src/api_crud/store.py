@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from api_crud.logic import Outcome
-from api_crud.models import ETAG, Item, KeyRecord, Page, Settings, as_version
+from api_crud.models import ETAG, Item, KeyRecord, Page, as_version
 from shared.aws import CLIENT_CONFIG
 from shared.dynamodb import attributes_of, from_dynamodb, values_of
 
@@ -25,15 +25,19 @@ class DynamoStore:
     """The table of the items and the table of the used idempotency keys.
 
     Args:
-        settings: The handler's settings: the names of the tables.
+        table_name: The table of the items.
+        keys_table_name: The table of the used keys.
+        ttl_attribute: The time-to-live attribute of the items; ``""`` if they have none.
         client: The client to use. Default: a new one, with short timeouts.
     """
 
-    def __init__(self, settings: Settings, client: "DynamoDBClient | None" = None) -> None:
+    def __init__(
+        self, table_name: str, keys_table_name: str, ttl_attribute: str, client: "DynamoDBClient | None" = None
+    ) -> None:
         self._client = client or boto3.client("dynamodb", config=CLIENT_CONFIG)
-        self._table = settings.table_name
-        self._keys_table = settings.idempotency_table_name
-        self._ttl_attribute = settings.ttl_attribute
+        self._table = table_name
+        self._keys_table = keys_table_name
+        self._ttl_attribute = ttl_attribute
 
     def get(self, item_id: str) -> Item | None:
         """The item as it is now: whoever wrote it can read it at once."""

@@ -15,8 +15,8 @@ from shared import metrics
 from shared.aws import LONGEST_CALL_SECONDS
 from shared.envelope import Envelope
 from shared.errors import InvalidError
-from shared.observability import logger
-from shared.queue_consumer import GivenUpError, Message, PostponedError
+from shared.observability import best_effort, logger
+from shared.queue_consumer import GivenUpError, Message, PostponedError, check_time
 
 #: With less time left no event is begun: what is known of it is written before and after the user's function.
 LEAST_SECONDS = 2 * LONGEST_CALL_SECONDS
@@ -24,7 +24,6 @@ LEAST_SECONDS = 2 * LONGEST_CALL_SECONDS
 #: What the clocks of two execution environments may differ by.
 _CLOCK_SECONDS = 5
 
-_NO_TIME = "There was not enough time left for it."
 _IN_PROGRESS = "Another message of the same event is being worked, or was when its function died."
 _DIED = "The function ended before it was done, each of {} times: it needs more memory or more time for this event."
 _FORGOTTEN = (
@@ -84,8 +83,7 @@ class Route:
         """
         received = received_of(message.body)
         self._schemas.check(received.event)
-        if context.get_remaining_time_in_millis() < LEAST_SECONDS * 1000:
-            raise PostponedError(_NO_TIME)
+        check_time(context, LEAST_SECONDS)
         self._refuse_forgotten(received)
         known = self._events.claim(self._claim(received, context))
         if known is None:
@@ -133,10 +131,8 @@ class Route:
             raise
 
     def _release(self, event: Envelope) -> None:
-        try:
+        with best_effort("event not released", event_id=event.id):  # its time ends by itself: the event only comes later
             self._events.release(event)
-        except Exception as error:  # noqa: BLE001  its time ends by itself: the event only comes later
-            logger.warning("event not released", event_id=event.id, error=type(error).__name__)
 
 
 def _log(received: Received, known: Known | None, message: Message) -> None:

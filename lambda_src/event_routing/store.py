@@ -8,13 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.exceptions import ClientError
 
 from event_routing.models import Claim, Known, State
-from shared.aws import CLIENT_CONFIG
+from shared.aws import CLIENT_CONFIG, refused_as
 from shared.dynamodb import attributes_of, values_of
 from shared.envelope import Envelope
-from shared.errors import InvalidError
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -54,20 +52,17 @@ class EventsTable:
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in row)
         values = {f":{name}": value for name, value in row.items()} | {":now": claim.now, ":in_progress": State.IN_PROGRESS}
         try:
-            self._update(
-                claim.received.event,
-                UpdateExpression=expression,
-                ConditionExpression=_FREE,
-                ExpressionAttributeNames={f"#{name}": name for name in row},
-                ExpressionAttributeValues=attributes_of(values),
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
+            with refused_as(_UNFIT):
+                self._update(
+                    claim.received.event,
+                    UpdateExpression=expression,
+                    ConditionExpression=_FREE,
+                    ExpressionAttributeNames={f"#{name}": name for name in row},
+                    ExpressionAttributeValues=attributes_of(values),
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
         except self._client.exceptions.ConditionalCheckFailedException as error:
             return _known(error.response)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ValidationException":
-                raise InvalidError(_UNFIT) from None
-            raise
         return None
 
     def complete(self, event: Envelope) -> None:

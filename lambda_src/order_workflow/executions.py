@@ -47,7 +47,7 @@ class Executions:
             InvalidError: There is one of this name, of another order.
             UnavailableError: Which order it is of cannot be told yet.
         """
-        if not self._is_started(order_id, order) and self._order(order_id) != strict_json.parse(order.encode()):
+        if not self._is_started(order_id, order) and self._order(order_id) != strict_json.parse(order):
             msg = "Another order has had this id before: send it under another one."
             raise InvalidError(msg)
 
@@ -74,7 +74,7 @@ class Executions:
         """
         arn = f"{self._arn.replace(':stateMachine:', ':execution:', 1)}:{order_id}"
         try:
-            given = strict_json.parse(self._client.describe_execution(executionArn=arn)["input"].encode())
+            given = strict_json.parse(self._client.describe_execution(executionArn=arn)["input"])
         except InvalidError:
             return None
         except ClientError as error:

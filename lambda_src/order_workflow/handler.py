@@ -1,4 +1,4 @@
-"""The entry point in front of the state machine: a batch of messages in, an execution for each order.
+"""The entry point in front of the state machine: a batch of messages in, each an order or an event with one; an execution each.
 
 Each kind of step has an entry point of its own: ``validation``, ``stock``, ``payment``, ``shipping``.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from order_workflow.executions import Executions
-from order_workflow.logic import Starter
+from order_workflow.logic import ORDER_IN, Starter
 from order_workflow.models import StarterSettings
 from shared.observability import logger
 from shared.queue_consumer import QueueConsumer
@@ -23,7 +23,8 @@ def _settings() -> StarterSettings:
 
 @cache
 def _consumer() -> QueueConsumer:
-    return QueueConsumer(_settings().queue, Starter(Executions(_settings().state_machine_arn).start_the_same).work)
+    start = Executions(_settings().state_machine_arn).start_the_same
+    return QueueConsumer(_settings().queue, Starter(start, ORDER_IN[_settings().messages]).work)
 
 
 @logger.inject_lambda_context(clear_state=True, log_event=False)

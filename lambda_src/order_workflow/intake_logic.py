@@ -8,24 +8,23 @@ completes it.
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
 from order_workflow.intake_models import Accepted, Order, Reservation
 from order_workflow.models import is_order_id
 from shared import aws
-from shared.errors import ConflictError, NotFoundError, UnavailableError
+from shared.errors import RETRY_AFTER_SECONDS, ConflictError, NotFoundError, UnavailableError
 from shared.ids import new_id
 from shared.schema import Schema
+from shared.times import timestamp, utc_now
 
 #: The state of an order whose execution has not taken it up.
 PENDING = "PENDING"
 
 #: What of a row is shown, where there is something in it. The others are how the pattern works: the hash, the execution.
 SHOWN = ("id", "state", "reason", "payment_id", "stock", "shipment", "created_at", "updated_at")
-
-_RETRY_AFTER_SECONDS = 1
 
 
 class Store(Protocol):
@@ -60,7 +59,7 @@ class Intake:
         schema: Schema,
         store: Store,
         executions: Starts,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._schema = schema
         self._store = store
@@ -96,10 +95,10 @@ class Intake:
             if not aws.passes(error):
                 raise
             msg = f'The order is not accepted yet. Send it again with "id": "{order.id}", and it is accepted once.'
-            raise UnavailableError(msg, retry_after=_RETRY_AFTER_SECONDS) from error
+            raise UnavailableError(msg, retry_after=RETRY_AFTER_SECONDS) from error
 
     def _now(self) -> str:
-        return self._clock().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return timestamp(self._clock())
 
 
 class Orders:

@@ -81,10 +81,7 @@ class Order:
             InvalidError: It is no JSON object, or does not fit; all that is wrong is listed.
             TooLargeError: It is larger than what an execution can have.
         """
-        given = strict_json.parse(body)
-        if not isinstance(given, dict):
-            msg = "The body must be a JSON object."
-            raise InvalidError(msg)
+        given = strict_json.parse_object(body)
         order_id = given["id"] if "id" in given else new_id()
         fields = given | {"id": order_id}
         faults = faults_of(given, order_id, schema) or faults_of(fields, order_id, schema)

@@ -1,7 +1,7 @@
 """What the steps decide, without a call: whether an order fits, whether it can be shipped, what starts an execution."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -19,6 +19,12 @@ from shared.strict_json import Json
 #: order down has it as a text in JSON, up to twice as long; the one that leaves it to people has all reasons beside it.
 #: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MOST_INPUT_BYTES = 100 * 1024
+
+#: Significant digits of a number that stays as it was sent. Those of an execution are doubles, and what writes the order down,
+#: JSONata's $string, rounds to so many.
+#: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-data.html
+#: https://github.com/jsonata-js/jsonata/blob/v2.0.6/src/functions.js
+MOST_DIGITS = 15
 
 #: Of the reason of an order that does not fit.
 _LONGEST_REASON = 1000
@@ -53,7 +59,7 @@ def faults_of(document: dict[str, Json], order_id: object, schema: Schema) -> li
         faults.append(Fault.at(["id"], "must be the name of the execution"))
     if not faults and "amount" in document and not is_amount(document["amount"]):
         faults.append(Fault.at(["amount"], "must be a number above 0"))
-    return faults
+    return [*faults, *_rounded(document)]
 
 
 def exact_amount(document: Mapping[str, Any]) -> dict[str, str]:
@@ -91,7 +97,7 @@ def order_in_message(body: str) -> Json:
     Raises:
         InvalidError: It is not JSON, or something in it cannot be kept exactly.
     """
-    return strict_json.parse(body.encode("utf-8", "surrogatepass"))
+    return strict_json.parse(body)
 
 
 def order_in_event(body: str) -> Json:
@@ -106,6 +112,10 @@ def order_in_event(body: str) -> Json:
     return {"id": data["order_id"], **data} if "order_id" in data else data
 
 
+#: What the messages of a queue are -> what finds the order in one.
+ORDER_IN: Mapping[str, Callable[[str], Json]] = {"orders": order_in_message, "events": order_in_event}
+
+
 class Starter:
     """Starts an execution for each order in the queue.
 
@@ -114,7 +124,7 @@ class Starter:
         order_in: Finds the order in the body of a message.
     """
 
-    def __init__(self, start: Callable[[str, str], None], order_in: Callable[[str], Json] = order_in_message) -> None:
+    def __init__(self, start: Callable[[str, str], None], order_in: Callable[[str], Json]) -> None:
         self._start = start
         self._order_in = order_in
 
@@ -122,7 +132,8 @@ class Starter:
         """Start the execution of the order in this message. Whether the order fits is looked at there.
 
         Raises:
-            InvalidError: No order is in it, or one whose id cannot name an execution, or is another order's.
+            InvalidError: No order is in it, or one whose id cannot name an execution, or is another order's, or with numbers
+                that an execution would round to others, which may fit.
             TooLargeError: The order is larger than what an execution can have.
         """
         order = self._order_in(message.body)
@@ -133,13 +144,23 @@ class Starter:
         if not isinstance(order_id, str) or not is_order_id(order_id):
             msg = "The order has no id that can name its execution."
             raise InvalidError(msg, faults=[Fault.at(["id"], _ID_RULE)])
+        if faults := list(_rounded(order)):
+            msg = "The order has numbers that its execution would round."
+            raise InvalidError(msg, faults=faults)
         self._start(order_id, input_of(order))
+
+
+def _rounded(order: Json) -> Iterator[Fault]:
+    """The numbers that an execution would not keep as they are."""
+    for path, number in strict_json.numbers(order):
+        if len(number.as_tuple().digits) > MOST_DIGITS:
+            yield Fault.at(path, f"has more than {MOST_DIGITS} significant digits: send it as a text")
 
 
 def _document(order: Mapping[str, Any]) -> dict[str, Any]:
     """The order with exact numbers, in the form that is stored and charged."""
     try:
-        document = strict_json.parse(json.dumps(order).encode())
+        document = strict_json.parse(json.dumps(order))
     except (InvalidError, RecursionError) as error:
         reason = error.detail if isinstance(error, InvalidError) else "It is nested too deep."
         raise InvalidOrder(reason) from error

@@ -31,11 +31,13 @@ class StarterSettings:
 
     Args:
         state_machine_arn: STATE_MACHINE_ARN: what is started.
+        messages: MESSAGES: what the queue has: ``orders``, or ``events`` with an order each. Default orders.
         queue: QUEUE_URL, DEAD_LETTER_QUEUE_URL, MAX_RECEIVE_COUNT and RETRY_DELAY_SECONDS.
         logs: LOG_LEVEL and DEBUG_SAMPLE_RATE.
     """
 
     state_machine_arn: str
+    messages: str
     queue: QueueSettings
     logs: LogSettings
 
@@ -48,6 +50,7 @@ class StarterSettings:
         """
         return cls(
             settings.text(variables, "STATE_MACHINE_ARN"),
+            settings.choice(variables, "MESSAGES", "orders", allowed=("orders", "events")),
             QueueSettings.from_environment(variables),
             LogSettings.from_environment(variables),
         )

@@ -11,17 +11,16 @@ from typing import Any
 
 from order_workflow.errors import PaymentDeclined
 from order_workflow.models import Task
-from shared import strict_json
-from shared.errors import HandlerError, InvalidError, UnavailableError
-from shared.payment_secret import Credentials, Secret
+from shared.errors import HandlerError, UnavailableError
+from shared.payment import PaymentLine, document_of, reason_in
+from shared.payment_secret import Secret
 from shared.strict_json import Json, render
-from shared.transport import Answer, Transport, UnansweredError
+from shared.transport import Answer, Transport
 
 #: An attempt in full, with its timeouts: see ``shared.transport.Limits``.
 _ATTEMPT_SECONDS = 7.0
 
 _LONGEST_TEXT = 256
-_REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 #: What says that the payment API takes no money: the card's fault, or the request's. All other codes from 400 on are those of
 #: a proxy, a firewall, whoever answers at a wrong address, or a payment API that asks to wait.
@@ -43,8 +42,7 @@ class PaymentApi:
 
     def __init__(self, workflow: str, secret: Secret, transport: Transport) -> None:
         self._workflow = workflow
-        self._secret = secret
-        self._transport = transport
+        self._line = PaymentLine(secret, transport)
 
     def charge(self, task: Task) -> dict[str, Any]:
         """Take the money of this order, or say that it was taken.
@@ -54,7 +52,7 @@ class PaymentApi:
             UnavailableError: It is not known whether it did.
         """
         answer = self._asked(task, "charge", path="", reference=task.order_id)
-        document = _document(answer)
+        document = document_of(answer)
         if answer.status in _DECLINED or document.get("status") == "declined":
             raise PaymentDeclined(_reason(document))
         return {"success": True, "payment_id": _approved(answer, document)}
@@ -68,7 +66,7 @@ class PaymentApi:
         """
         more = {"charge_key": self._key(task, "charge")}
         answer = self._asked(task, "refund", path="/refunds", reference=f"{task.order_id}/refund", **more)
-        document = _document(answer)
+        document = document_of(answer)
         if _is_success(answer) and document.get("status") == "nothing_to_refund":
             return {"refund_id": None}
         if answer.status in _DECLINED or document.get("status") == "declined":
@@ -77,45 +75,10 @@ class PaymentApi:
 
     def _asked(self, task: Task, operation: str, *, path: str, **fields: str) -> Answer:
         body = render({**fields, "amount": task.amount, "currency": task.currency}).encode()
-        answer = self._sent(path, self._key(task, operation), body)
-        if answer.status in _REFUSED:  # the key may have been changed since it was read
-            self._secret.forget()
-            answer = self._sent(path, self._key(task, operation), body)
-        if answer.status in _REFUSED:
-            msg = "The payment API cannot be used at the moment."
-            hint = f"The payment API refuses the credentials ({answer.status}): put the right api_key into the payment secret."
-            raise UnavailableError(msg, hint=hint)
-        return answer
-
-    def _sent(self, path: str, key: str, body: bytes) -> Answer:
-        credentials = self._secret.read()
-        try:
-            return self._transport.post(credentials.url + path, _headers(key, credentials), body, _ATTEMPT_SECONDS)
-        except UnansweredError as error:
-            self._secret.forget()  # the address may have been changed since it was read
-            msg = f"The payment API gave no answer: {error}."
-            raise UnavailableError(msg) from error
+        return self._line.ask(path, self._key(task, operation), body, lambda: _ATTEMPT_SECONDS)
 
     def _key(self, task: Task, operation: str) -> str:
         return f"{self._workflow}:{task.order_id}:{operation}"
-
-
-def _headers(key: str, credentials: Credentials) -> dict[str, str]:
-    return {
-        "Accept": "application/json",
-        "Accept-Encoding": "identity",  # what is not packed cannot be larger than it is
-        "Authorization": f"Bearer {credentials.api_key}",
-        "Content-Type": "application/json",
-        "Idempotency-Key": key,
-    }
-
-
-def _document(answer: Answer) -> Mapping[str, Json]:
-    try:
-        document = strict_json.parse(answer.body)
-    except InvalidError:
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _approved(answer: Answer, document: Mapping[str, Json]) -> str:
@@ -133,7 +96,4 @@ def _is_success(answer: Answer) -> bool:
 
 
 def _reason(document: Mapping[str, Json]) -> str:
-    """The payment API's own words, fit to be stored and shown: one line, and short."""
-    given = document.get("reason")
-    words = " ".join("".join(c if c.isprintable() else " " for c in given).split()) if isinstance(given, str) else ""
-    return words[:_LONGEST_TEXT] or "The payment API declined it."
+    return reason_in(document, _LONGEST_TEXT, "The payment API declined it.")

@@ -2,13 +2,13 @@
 
 import os
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from s3_processing.api import Processor
 from s3_processing.logic import Stores, Worker
 from s3_processing.models import Settings
-from s3_processing.processors import processor_named
 from s3_processing.reading import Reader
 from s3_processing.store import OutputBucket, RowsTable, SourceBucket, StatusTable
 from shared.announcer import announcer
@@ -16,6 +16,7 @@ from shared.observability import logger
 from shared.queue_consumer import QueueConsumer
 from shared.schema import Schema
 from shared.settings import SettingsError
+from shared.user_code import function_named
 
 _NO_QUEUE = "QUEUE_URL must be set for a function that reads a queue"
 
@@ -65,7 +66,8 @@ def _processing() -> Processing:
     settings = Settings.from_environment(os.environ)
     output = OutputBucket(settings.output_bucket_name)
     schema = Schema.load(settings.schema_file, "SCHEMA_FILE") if settings.schema_file else None
-    reader = Reader(settings, SourceBucket(), output, schema, processor_named(settings.processor))
+    processor = cast("Processor | None", function_named(settings.processor, "PROCESSOR"))
+    reader = Reader(settings, SourceBucket(), output, schema, processor)
     stores = Stores(StatusTable(settings.table_name), RowsTable(settings.table_name), output)
     publish = announcer(settings.announcer).publish if settings.announcer else None
     worker = Worker(settings, stores, reader, publish)

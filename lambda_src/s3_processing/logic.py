@@ -1,6 +1,7 @@
 """What is decided about an object: which version counts, what becomes of it, and when it is announced. It makes no call."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -14,8 +15,8 @@ from shared import metrics, strict_json
 from shared.aws import LONGEST_CALL_SECONDS, passes
 from shared.envelope import Envelope
 from shared.errors import HandlerError, InvalidError, UnavailableError
-from shared.observability import logger
-from shared.queue_consumer import MOST_REASON_CHARACTERS, GivenUpError, Message, PostponedError, reason_of
+from shared.observability import best_effort, logger
+from shared.queue_consumer import MOST_REASON_CHARACTERS, GivenUpError, Message, PostponedError, check_time, reason_of
 
 #: With less time left no rows are written: these, how far they go, and the message that is put back take a call each; and
 #: rows are offered again while the table has no room for them.
@@ -24,7 +25,6 @@ _STOP_SECONDS = 3 * LONGEST_CALL_SECONDS + 5
 #: With less time left no object is begun.
 LEAST_SECONDS = _STOP_SECONDS + LONGEST_CALL_SECONDS
 
-_NO_TIME = "There was not enough time left for it."
 _DIED = (
     "The function ended before it was done, each of {} times: it needs more memory or more time for this object. "
     "If another message about it is in the dead-letter queue, that one has the reason."
@@ -95,7 +95,7 @@ class Worker:
             UnavailableError: It failed, and may work the next time.
         """
         logger.remove_keys(["bucket", "key", "version"])  # of the message before
-        created = self._objects_of(_document(message))
+        created = self._objects_of(strict_json.parse(message.body))
         most = self._settings.queue.max_receive_count if self._settings.queue else 0
         if created and message.receive_count > most:
             raise GivenUpError(_DIED.format(most))
@@ -105,7 +105,7 @@ class Worker:
     def give_up(self, message: Message, reason: str) -> None:
         """Let the objects of a message that went to the dead-letter queue have failed, and announce it."""
         try:
-            created = self._objects_of(_document(message))
+            created = self._objects_of(strict_json.parse(message.body))
         except InvalidError:
             return
         for each in created:
@@ -141,8 +141,7 @@ class Worker:
 
     def _take(self, created: Created, cause: str, context: LambdaContext) -> Status | None:
         logger.append_keys(bucket=created.bucket, key=presentable(created.key), version=created.version)
-        if context.get_remaining_time_in_millis() < LEAST_SECONDS * 1000:
-            raise PostponedError(_NO_TIME)
+        check_time(context, LEAST_SECONDS)
         status = self._stores.statuses.claim(created)
         if status and not status.state.is_final:
             status = self._worked(created, status, context)
@@ -162,13 +161,10 @@ class Worker:
         return self._stores.statuses.finish(created, outcome, result_key)
 
     def _begun(self, created: Created, status: Status, context: LambdaContext) -> Work:
-        def check_time() -> None:
-            if context.get_remaining_time_in_millis() < _STOP_SECONDS * 1000:
-                raise PostponedError(_NO_TIME)
-
+        check = partial(check_time, context, _STOP_SECONDS)
         most, written = self._settings.max_rows, status.progress
-        rows = Rows(self._stores.rows, created.rows_id, most=most, written=written, check_time=check_time)
-        return Work(created, rows, check_time)
+        rows = Rows(self._stores.rows, created.rows_id, most=most, written=written, check_time=check)
+        return Work(created, rows, check)
 
     def _outcome(self, work: Work, status: Status) -> Outcome:
         reason = None
@@ -181,7 +177,7 @@ class Worker:
         except PostponedError as error:
             if self._has_progress(work, status):
                 raise
-            raise UnavailableError(_NO_TIME) from error  # the next time would end like this one
+            raise UnavailableError(error.detail) from error  # the next time would end like this one
         except Exception:
             self._has_progress(work, status)
             raise
@@ -200,14 +196,12 @@ class Worker:
 
     def _has_progress(self, work: Work, status: Status) -> bool:
         """Whether rows were written. How far is kept, so that the next time begins there."""
-        if work.rows.progress <= status.progress:
-            return False
-        try:
-            self._stores.statuses.keep_progress(work.created, work.rows.progress)
-        except Exception as error:  # noqa: BLE001  the rows are written once more, over themselves
-            logger.warning("progress not kept", error=type(error).__name__)
-            return False
-        return True
+        is_kept = False
+        if work.rows.progress > status.progress:
+            with best_effort("progress not kept"):  # the rows are written once more, over themselves
+                self._stores.statuses.keep_progress(work.created, work.rows.progress)
+                is_kept = True
+        return is_kept
 
     def _announce(self, created: Created, status: Status, cause: str) -> None:
         if self._publish:
@@ -250,7 +244,3 @@ def _result(created: Created, outcome: Outcome) -> dict[str, Any]:
         "rejected_rows": rows,
         "details": dict(outcome.details),
     }
-
-
-def _document(message: Message) -> object:
-    return strict_json.parse(message.body.encode("utf-8", "surrogatepass"))

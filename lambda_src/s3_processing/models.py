@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -341,8 +340,3 @@ class Status:
             reason=values.get("reason"),
             result_key=values.get("result_key"),
         )
-
-
-def timestamp(time: datetime) -> str:
-    """The time as it is stored and sent: RFC 3339, UTC, milliseconds."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -56,7 +56,7 @@ class Notifier:
             UnavailableError: Others of its batch have taken the time, since the topic or the bus is slow.
         """
         time_guard(context, calls=_CALLS)()
-        match strict_json.parse(message.body.encode("utf-8", "surrogatepass")):
+        match strict_json.parse(message.body):
             case {"requestPayload": request, **answered} if self._failures:
                 reason = _reason(answered.get("responsePayload"))
                 self._alert(objects_of(request, self._bucket), reason, message.id, self._failures)

@@ -204,7 +204,7 @@ def _checked(result: Mapping[str, Any] | None) -> dict[str, Any]:
         InvalidError: It cannot be stored.
     """
     try:
-        details = strict_json.parse(strict_json.render(dict(result or {})).encode())
+        details = strict_json.parse(strict_json.render(dict(result or {})))
     except (InvalidError, TypeError, ValueError) as error:
         raise InvalidError(_NO_RESULT) from error
     if item_size({"details": details}) > _MOST_DETAILS_BYTES:

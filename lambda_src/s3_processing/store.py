@@ -10,20 +10,22 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, IncompleteReadError  # noqa: A004  botocore's own
 
 from s3_processing.api import Rejected
-from s3_processing.models import Created, Outcome, State, Status, timestamp
+from s3_processing.models import Created, Outcome, State, Status
 from s3_processing.reading import Opened
 from s3_processing.rows import Item
 from s3_processing.streams import PIECE_BYTES
 from shared.aws import CLIENT_CONFIG
-from shared.dynamodb import attributes_of, values_of
+from shared.conditional import Change, update
+from shared.dynamodb import attributes_of
 from shared.errors import UnavailableError
+from shared.times import timestamp, utc_now
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -72,7 +74,7 @@ class StatusTable:
         self,
         table_name: str,
         client: "DynamoDBClient | None" = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._client = client or boto3.client("dynamodb", config=CLIENT_CONFIG)
         self._table = table_name
@@ -86,17 +88,17 @@ class StatusTable:
         """
         now = timestamp(self._clock())
         sets = {**_facts(created), "state": str(State.RECEIVED), "started_at": now, "updated_at": now}
-        is_made, status = self._update(created, sets, _TAKEN_ANEW, _ALL_OF_A_VERSION)
-        if is_made or status is None or status.version != created.version:
-            return status if is_made else None
-        if status.state.is_final:
-            return status
+        change = self._update(created, sets, _TAKEN_ANEW, _ALL_OF_A_VERSION)
+        if change.made or change.row is None or change.row.version != created.version:
+            return change.row if change.made else None
+        if change.row.state.is_final:
+            return change.row
         sets = {"state": str(State.RECEIVED), "updated_at": now}
-        is_made, status = self._update(created, sets, _OPEN, ("reason", "announced_at"))
-        if not is_made:
+        change = self._update(created, sets, _OPEN, ("reason", "announced_at"))
+        if not change.made:
             msg = "The object was finished elsewhere at the same moment."
             raise UnavailableError(msg)
-        return status
+        return change.row
 
     def keep_progress(self, created: Created, line: int) -> None:
         """Write down up to which line the rows are written."""
@@ -116,16 +118,16 @@ class StatusTable:
         }
         known = {name: value for name, value in sets.items() if value is not None}
         unknown = tuple(name for name in sets if name not in known)
-        is_made, status = self._update(created, known, _OPEN, (*unknown, "announced_at"))
-        return status if is_made or (status and status.version == created.version) else None
+        change = self._update(created, known, _OPEN, (*unknown, "announced_at"))
+        return change.row if change.made or (change.row and change.row.version == created.version) else None
 
     def fail(self, created: Created, reason: str) -> Status | None:
         """Write down that this version has failed; ``None`` if it is final, or a newer one is there."""
         now = timestamp(self._clock())
         sets = {**_facts(created), "state": str(State.FAILED), "reason": reason, "updated_at": now}
         removes = tuple(name for name in _ALL_OF_A_VERSION if name != "reason")
-        is_made, status = self._update(created, sets, f"{_TAKEN_ANEW} OR ({_OPEN})", removes)
-        return status if is_made else None
+        change = self._update(created, sets, f"{_TAKEN_ANEW} OR ({_OPEN})", removes)
+        return change.row if change.made else None
 
     def announced(self, created: Created, state: State) -> None:
         """Write down that this state is known to others."""
@@ -139,36 +141,27 @@ class StatusTable:
         condition: str,
         removes: Sequence[str] = (),
         more: Mapping[str, object] | None = None,
-    ) -> tuple[bool, Status | None]:
-        """Whether the update was made, and the status as it is now."""
+    ) -> Change[Status]:
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in sets)
         expression += (" REMOVE " + ", ".join(f"#{name}" for name in removes)) if removes else ""
         asked = {":version": created.version, ":sequencer": created.order, **_STATES, **(more or {})}
         values = {f":{name}": value for name, value in sets.items()}
         values |= {name: value for name, value in asked.items() if name in condition}
         names = [*sets, *removes, *(name for name in ("object", "sequencer", "version", "state") if f"#{name}" in condition)]
-        try:
-            answer = self._client.update_item(
-                TableName=self._table,
-                Key=attributes_of({"object": created.id, "row": 0}),
-                UpdateExpression=expression,
-                ConditionExpression=condition,
-                ExpressionAttributeNames={f"#{name}": name for name in names},
-                ExpressionAttributeValues=attributes_of(values),
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except self._client.exceptions.ConditionalCheckFailedException as error:
-            return False, _status(error.response.get("Item"))
-        return True, _status(answer["Attributes"])
+        return update(
+            self._client,
+            Status.from_values,
+            TableName=self._table,
+            Key=attributes_of({"object": created.id, "row": 0}),
+            UpdateExpression=expression,
+            ConditionExpression=condition,
+            ExpressionAttributeNames={f"#{name}": name for name in names},
+            ExpressionAttributeValues=attributes_of(values),
+        )
 
 
 def _facts(created: Created) -> dict[str, object]:
     return {"version": created.version, "sequencer": created.order, "size": created.size, "etag": created.etag}
-
-
-def _status(attributes: Any) -> Status | None:  # noqa: ANN401  the stubs do not know the item of an error
-    return Status.from_values(values_of(attributes)) if attributes else None
 
 
 class RowsTable:

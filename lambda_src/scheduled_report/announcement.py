@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from jinja2 import Environment
 
 from scheduled_report.days import Day
 from scheduled_report.models import Files, Run, State
 from shared.envelope import Envelope
+from shared.times import timestamp
 
 _HTML = Environment(autoescape=True).from_string(
     "<p>{{ summary }}</p>\n"
@@ -83,7 +84,7 @@ def _event_of(made: Made, report: str, links: Sequence[tuple[str, str]], link_se
     return Envelope(
         id=f"{made.run.id}:{made.run.request}:{State.DONE}",
         type=f"reports.{State.DONE.lower()}",
-        time=made.time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        time=timestamp(made.time),
         correlation_id=made.run.id,
         causation_id=made.run.request,
         source=f"scheduled_report/{report}",

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 import boto3
 from botocore.config import Config
 
-from shared.observability import logger
+from shared.observability import best_effort
 
 #: S3 takes parts of 5 MiB and more, and 10,000 of them.
 PART_BYTES = 8 * 1024 * 1024
@@ -91,12 +91,9 @@ class Upload:
 
     def abandon(self) -> None:
         """Leave nothing of it. If that fails, the bucket's lifecycle rule takes the parts away."""
-        if not self._upload:
-            return
-        try:
-            self._client.abort_multipart_upload(**self._target, **self._upload)
-        except Exception as error:  # noqa: BLE001  whatever it is, it must not hide why the run ends
-            logger.warning("upload not aborted", error=type(error).__name__)
+        if self._upload:
+            with best_effort("upload not aborted"):  # it must not hide why the run ends
+                self._client.abort_multipart_upload(**self._target, **self._upload)
 
     def _send(self) -> None:
         if not self._upload:

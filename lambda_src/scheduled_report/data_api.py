@@ -22,7 +22,7 @@ from scheduled_report.paging import Answer, Column, Pager
 from scheduled_report.query import Parameters, Query
 from scheduled_report.refusals import refusal
 from shared.errors import HandlerError, InvalidError, TooLargeError, UnavailableError
-from shared.observability import logger
+from shared.observability import best_effort
 
 #: The Data API itself ends a statement after 45 s, and answers then; AWS advises a minute at least.
 _READ_SECONDS = 60
@@ -124,12 +124,9 @@ class _Session:
 
     def end(self) -> None:
         """Roll back, unless it is over. If that fails it ends by itself after three minutes, and it has changed nothing."""
-        if not self._transaction:
-            return
-        try:
-            self._client.rollback_transaction(transactionId=self._transaction, **self._where)
-        except Exception as error:  # noqa: BLE001  whatever it is, it must not hide why the run ends
-            logger.warning("transaction not rolled back", error=type(error).__name__)
+        if self._transaction:
+            with best_effort("transaction not rolled back"):  # it must not hide why the run ends
+                self._client.rollback_transaction(transactionId=self._transaction, **self._where)
 
     def run(self, sql: str, parameters: Parameters) -> Answer:
         statement = {

@@ -6,7 +6,7 @@ start by the next try, which writes the same keys and tells nobody twice who has
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -19,7 +19,8 @@ from scheduled_report.models import Claimant, Files, Row, Run, Settings, State, 
 from scheduled_report.reasons import reason_of
 from shared import metrics
 from shared.errors import InvalidError, TooLargeError
-from shared.observability import logger
+from shared.observability import best_effort, logger
+from shared.times import utc_now
 
 _CSV = "text/csv; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
@@ -106,7 +107,7 @@ class Reporter:
         *,
         announcer: Channel | None = None,
         mail: Channel | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._settings = settings
         self._source = source
@@ -156,10 +157,8 @@ class Reporter:
     def _failed(self, run: Run, reason: str) -> None:
         metrics.count("ReportFailed")
         logger.error("report failed", reason=reason, attempt=run.attempts)
-        try:
+        with best_effort("reason not written down"):  # the reason itself must not get lost over it
             self._runs.fail(run, reason)
-        except Exception as error:  # noqa: BLE001  the reason itself must not get lost over it
-            logger.warning("reason not written down", error=type(error).__name__)
 
     def _written_in_fitting_pages(self, day: Day, deadline: Deadline) -> Files:
         """Write the files, from their beginning again as long as the source finds that its pages are too large."""

@@ -76,12 +76,9 @@ class Address:
 
 def _document(text: str) -> dict[str, Json]:
     try:
-        document = strict_json.parse(text.encode("utf-8", "surrogatepass"))
+        return strict_json.parse_object(text)
     except InvalidError:
-        document = None
-    if not isinstance(document, dict):
-        raise _malformed(fault="is no JSON object")
-    return document
+        raise _malformed(fault="is no JSON object") from None
 
 
 def _text(document: dict[str, Json], name: str) -> str:

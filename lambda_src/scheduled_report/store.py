@@ -6,17 +6,18 @@ They need ``dynamodb:UpdateItem`` and no more: an update whose condition is brok
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import boto3
 
 from scheduled_report.days import Order
 from scheduled_report.models import Claimant, Files, Run, State
 from shared.aws import CLIENT_CONFIG
-from shared.dynamodb import attributes_of, values_of
+from shared.conditional import Change, update
+from shared.dynamodb import attributes_of
 from shared.errors import ConflictError, InvalidError
+from shared.times import timestamp, utc_now
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -36,14 +37,6 @@ _ANOTHERS = (
 _IS_OURS = "(attribute_not_exists(#owner) OR #owner = :owner)"
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """What came of an update: whether it was made, and the row as it is now."""
-
-    made: bool
-    run: Run | None
-
-
 class RunsTable:
     """The table of the runs.
 
@@ -57,7 +50,7 @@ class RunsTable:
         self,
         table_name: str,
         client: "DynamoDBClient | None" = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._client = client or boto3.client("dynamodb", config=CLIENT_CONFIG)
         self._table = table_name
@@ -80,13 +73,13 @@ class RunsTable:
         run_id = f"{report}#{order.day.date.isoformat()}"
         claimed = self._claimed(claimant, seconds)
         change = self._take_up(run_id, report, order, claimed)
-        if not change.made and order.again and change.run and change.run.state is not State.RUNNING:
+        if not change.made and order.again and change.row and change.row.state is not State.RUNNING:
             change = self._take_up_again(run_id, claimed)
-        if change.run and not change.made and change.run.owner not in {"", claimant.function}:
-            raise InvalidError(_ANOTHERS.format(change.run.owner))
-        if change.run is None or not (change.made or change.run.state is State.DONE):
+        if change.row and not change.made and change.row.owner not in {"", claimant.function}:
+            raise InvalidError(_ANOTHERS.format(change.row.owner))
+        if change.row is None or not (change.made or change.row.state is State.DONE):
             raise ConflictError(_RUNNING)
-        return change.run
+        return change.row
 
     def published(self, run: Run) -> None:
         """Write down that the topic or the bus has been told."""
@@ -112,7 +105,7 @@ class RunsTable:
         """Write down why it failed."""
         self._owned(run, "SET #state = :failed, reason = :reason, finished_at = :now", {":reason": reason, ":now": self._now()})
 
-    def _take_up(self, run_id: str, report: str, order: Order, claimed: Mapping[str, object]) -> _Change:
+    def _take_up(self, run_id: str, report: str, order: Order, claimed: Mapping[str, object]) -> Change[Run]:
         return self._update(
             run_id,
             "SET #state = :running, attempts = if_not_exists(attempts, :none) + :one, started_at = :now, #until = :until, "
@@ -128,7 +121,7 @@ class RunsTable:
             },
         )
 
-    def _take_up_again(self, run_id: str, claimed: Mapping[str, object]) -> _Change:
+    def _take_up_again(self, run_id: str, claimed: Mapping[str, object]) -> Change[Run]:
         return self._update(
             run_id,
             "SET #state = :running, attempts = attempts + :one, started_at = :now, #until = :until, request_id = :request, "
@@ -149,31 +142,23 @@ class RunsTable:
     def _owned(self, run: Run, expression: str, values: Mapping[str, object]) -> Run:
         condition = "#state = :running AND attempts = :attempts"
         change = self._update(run.id, expression, condition, {":attempts": run.attempts, **values})
-        if change.run is None or change.run.attempts != run.attempts:
+        if change.row is None or change.row.attempts != run.attempts:
             raise ConflictError(_OVERTAKEN)
-        return change.run  # if it was not made it had been: the SDK repeats an update whose answer gets lost
+        return change.row  # if it was not made it had been: the SDK repeats an update whose answer gets lost
 
-    def _update(self, run_id: str, expression: str, condition: str, values: Mapping[str, object]) -> _Change:
+    def _update(self, run_id: str, expression: str, condition: str, values: Mapping[str, object]) -> Change[Run]:
         used = f"{expression} {condition}"
         states = {name: state for name, state in _STATES.items() if re.search(rf"{name}\b", used)}
-        try:
-            answer = self._client.update_item(
-                TableName=self._table,
-                Key={"id": {"S": run_id}},
-                UpdateExpression=expression,
-                ConditionExpression=condition,
-                ExpressionAttributeNames={name: attribute for name, attribute in _NAMES.items() if name in used},
-                ExpressionAttributeValues=attributes_of({**values, **states}),
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except self._client.exceptions.ConditionalCheckFailedException as error:
-            return _Change(made=False, run=_run(error.response.get("Item")))
-        return _Change(made=True, run=_run(answer["Attributes"]))
+        return update(
+            self._client,
+            Run.from_values,
+            TableName=self._table,
+            Key={"id": {"S": run_id}},
+            UpdateExpression=expression,
+            ConditionExpression=condition,
+            ExpressionAttributeNames={name: attribute for name, attribute in _NAMES.items() if name in used},
+            ExpressionAttributeValues=attributes_of({**values, **states}),
+        )
 
     def _now(self) -> str:
-        return self._clock().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _run(attributes: Any) -> Run | None:  # noqa: ANN401  the stubs do not know the item of an error
-    return Run.from_values(values_of(attributes)) if attributes else None
+        return timestamp(self._clock())

@@ -1,12 +1,13 @@
 """Calls to AWS: how long they may take, which failures pass, and whether there is still time for one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  botocore's own, no OSError
 
-from shared.errors import UnavailableError
+from shared.errors import RETRY_AFTER_SECONDS, InvalidError, UnavailableError
 
 _CONNECT_SECONDS = 1
 _READ_SECONDS = 2
@@ -56,8 +57,6 @@ _PASSING = frozenset(
     }
 )
 
-_RETRY_AFTER_SECONDS = 1
-
 
 def passes(error: Exception) -> bool:
     """Whether this failure of a call is one that passes: throttling, an outage, no connection, no answer in time."""
@@ -71,6 +70,25 @@ def _passing(error: ClientError) -> bool:
     codes |= {reason.get("Code", "") for reason in error.response.get("CancellationReasons", ())}
     status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
     return bool(codes & _PASSING) or status >= 500  # noqa: PLR2004  every 5xx is the service's own failure
+
+
+@contextmanager
+def refused_as(words: str) -> Iterator[None]:
+    """Take it for a fault of what was sent that DynamoDB refuses a write: no later one would work either.
+
+    Args:
+        words: What a row of the table can hold, for whoever sent it.
+
+    Raises:
+        InvalidError: DynamoDB refuses it.
+            https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+    """
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationException":
+            raise InvalidError(words) from None
+        raise
 
 
 def time_guard(context: LambdaContext, *, calls: int = 1) -> Callable[[], None]:
@@ -88,6 +106,6 @@ def time_guard(context: LambdaContext, *, calls: int = 1) -> Callable[[], None]:
         left = context.get_remaining_time_in_millis() / 1000
         if left < calls * LONGEST_CALL_SECONDS:
             msg = "There was not enough time left to do this safely, and nothing was changed. Try again."
-            raise UnavailableError(msg, retry_after=_RETRY_AFTER_SECONDS)
+            raise UnavailableError(msg, retry_after=RETRY_AFTER_SECONDS)
 
     return check

@@ -120,7 +120,7 @@ class Chance:
     """Time and luck: kept in one place, for tests to make them certain."""
 
     share: Callable[[], float] = random.random
-    now: Callable[[], float] = time.monotonic
+    monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] = time.sleep
 
 
@@ -171,7 +171,7 @@ class Publisher:
             TooLargeError: One is larger than an entry can be.
             NotTakenError: The bus did not take all of them; the error has those that it did not.
         """
-        deadline = self._chance.now() + self._budget_seconds
+        deadline = self._chance.monotonic() + self._budget_seconds
         waiting = [self._waiting(position, event) for position, event in enumerate(events)]
         left: dict[int, NotTaken] = {}
         for attempt in itertools.count():
@@ -202,7 +202,7 @@ class Publisher:
     def _sent(self, waiting: Iterable[Waiting], deadline: float) -> Iterator[tuple[Waiting, str, bool]]:
         """Send these, and yield each that was not taken: its code, and whether that may pass."""
         for request in requests_of(waiting):
-            if self._chance.now() + LEAST_BUDGET_SECONDS > deadline:
+            if self._chance.monotonic() + LEAST_BUDGET_SECONDS > deadline:
                 yield from ((each, _NO_TIME, False) for each in request)
                 continue
             try:
@@ -216,7 +216,7 @@ class Publisher:
 
     def _pauses(self, attempt: int, deadline: float) -> bool:
         """Wait for any time up to the longest of this attempt; ``False`` at once if there is no time for another one."""
-        most = deadline - LEAST_BUDGET_SECONDS - self._chance.now()
+        most = deadline - LEAST_BUDGET_SECONDS - self._chance.monotonic()
         if most <= 0:
             return False
         pause = self._chance.share() * min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(attempt, 10))

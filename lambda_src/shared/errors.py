@@ -20,6 +20,9 @@ from dataclasses import dataclass
 #: Enough to mend a form with; more would only make the answer as large as the request.
 MOST_FAULTS = 100
 
+#: After how many seconds another try makes sense of what does not work at the moment, where nothing better is known.
+RETRY_AFTER_SECONDS = 1
+
 _LONGEST_TEXT = 200
 
 

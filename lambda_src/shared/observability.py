@@ -2,7 +2,8 @@
 
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aws_lambda_powertools.logging import Logger
@@ -16,6 +17,23 @@ logger = Logger(use_rfc3339=True, serialize_stacktrace=False)
 #: At DEBUG these write whole requests, bodies and credentials included, wherever the root logger lets them.
 for _talkative in ("boto3", "botocore", "urllib3"):
     logging.getLogger(_talkative).setLevel(logging.INFO)
+
+#: From the line that warns to the one with the ``with``: contextlib is in between, and Powertools' own method.
+_STEPS_TO_THE_CALLER = 4
+
+
+@contextmanager
+def best_effort(failed: str, **more: object) -> Iterator[None]:
+    """Do what may fail without harm: whatever goes wrong is a warning in the log, and the work goes on after it.
+
+    Args:
+        failed: What was not done: the message of the warning.
+        more: What else the warning says, besides the name of the error.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  whoever uses this has said that nothing of it matters
+        logger.warning(failed, stacklevel=_STEPS_TO_THE_CALLER, extra={"error": type(error).__name__, **more})
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,12 +65,9 @@ class Credentials:
 
 def _document(text: str) -> dict[str, Json]:
     try:
-        document = strict_json.parse(text.encode("utf-8", "surrogatepass"))
+        return strict_json.parse_object(text)
     except InvalidError:
-        document = None
-    if not isinstance(document, dict):
-        raise MalformedSecretError(fault="is no JSON object")
-    return document
+        raise MalformedSecretError(fault="is no JSON object") from None
 
 
 class Secret:

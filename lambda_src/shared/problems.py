@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from shared import aws
 from shared.errors import (
+    RETRY_AFTER_SECONDS,
     ConflictError,
     Fault,
     HandlerError,
@@ -34,7 +35,6 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     KeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-_RETRY_AFTER_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +69,5 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, HandlerError) and type(error) in STATUS:
         return Problem(STATUS[type(error)], error.detail, error.faults, error.retry_after)
     if aws.passes(error):
-        return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "This does not work at the moment. Try again.", (), _RETRY_AFTER_SECONDS)
+        return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "This does not work at the moment. Try again.", (), RETRY_AFTER_SECONDS)
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This failed, and not through a fault of the request.")

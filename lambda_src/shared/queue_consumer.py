@@ -26,7 +26,8 @@ from botocore.exceptions import ClientError
 
 from shared import aws, metrics, settings
 from shared.errors import HandlerError, InvalidError, TooLargeError, UnsupportedFormatError
-from shared.observability import logger
+from shared.observability import best_effort, logger
+from shared.times import timestamp
 
 #: The attribute of a copy that says when its message was sent first: milliseconds since 1970, as SQS has it.
 FIRST_SENT = "FirstSentTimestamp"
@@ -76,6 +77,17 @@ class GivenUpError(HandlerError):
 
     Raise it from the error that was the reason, whose class goes with the message too.
     """
+
+
+def check_time(context: LambdaContext, seconds: float) -> None:
+    """Postpone the message if less than so many seconds are left: what is begun must not be cut off.
+
+    Raises:
+        PostponedError: There is less time.
+    """
+    if context.get_remaining_time_in_millis() < seconds * 1000:
+        msg = "There was not enough time left for it."
+        raise PostponedError(msg)
 
 
 class SqsClient(Protocol):
@@ -199,7 +211,7 @@ class Chance:
     """What is not certain: kept in one place, for tests to make it so."""
 
     share: Callable[[], float] = random.random
-    now: Callable[[], float] = time.time
+    wall: Callable[[], float] = time.time
 
 
 class _Waits:
@@ -317,7 +329,7 @@ class QueueConsumer:
         return None
 
     def _age(self, message: Message) -> float:
-        return max(0.0, self._chance.now() - message.sent_at / 1000)
+        return max(0.0, self._chance.wall() - message.sent_at / 1000)
 
     def _is_too_old(self, message: Message) -> bool:
         return self._age(message) > (_FIFO_SECONDS if message.is_fifo else _LONGEST_POSTPONED_SECONDS)
@@ -339,7 +351,7 @@ class QueueConsumer:
             Error=type(_root(error)).__name__,
             SourceMessageId=message.id,
             ReceiveCount=str(message.receive_count),
-            FailedAt=datetime.fromtimestamp(self._chance.now(), UTC).isoformat(timespec="milliseconds"),
+            FailedAt=timestamp(datetime.fromtimestamp(self._chance.wall(), UTC)),
         )
         self._client.send_message(QueueUrl=self._settings.dead_letter_url, **_copy_of(message, attributes))
         _log("dead-lettered", message, **_words_of(error))
@@ -376,12 +388,10 @@ class QueueConsumer:
 
     def _hide(self, message: Message, seconds: int) -> int:
         """Let SQS deliver the message again after these seconds. If that fails, it does so after the visibility timeout."""
-        try:
+        with best_effort("visibility not changed", message_id=message.id):  # the message comes again anyhow
             self._client.change_message_visibility(
                 QueueUrl=self._settings.url, ReceiptHandle=message.receipt_handle, VisibilityTimeout=seconds
             )
-        except Exception as error:  # noqa: BLE001  the wait is a courtesy: the message comes again anyhow
-            logger.warning("visibility not changed", message_id=message.id, error=type(error).__name__)
         return seconds
 
 

@@ -32,11 +32,11 @@ class _Refused(NamedTuple):
     reason: str
 
 
-def parse(raw: bytes, most_nesting: int = MOST_NESTING) -> Json:
+def parse(raw: bytes | str, most_nesting: int = MOST_NESTING) -> Json:
     """The document: numbers as ``Decimal``, without trailing zeros.
 
     Args:
-        raw: The JSON.
+        raw: The JSON, in UTF-8 or as a text: one with half a surrogate pair in it is no UTF-8 either.
         most_nesting: How deep it may be nested. The default fits a document whose members become the attributes of an item.
 
     Raises:
@@ -51,6 +51,36 @@ def parse(raw: bytes, most_nesting: int = MOST_NESTING) -> Json:
         msg = "The JSON has values that cannot be kept exactly."
         raise InvalidError(msg, faults=faults)
     return document
+
+
+def parse_object(raw: bytes | str, most_nesting: int = MOST_NESTING) -> dict[str, Json]:
+    """The document, which must be an object.
+
+    Args:
+        raw: As for ``parse``.
+        most_nesting: As for ``parse``.
+
+    Raises:
+        InvalidError: As for ``parse``, or it is no object.
+    """
+    document = parse(raw, most_nesting)
+    if not isinstance(document, dict):
+        msg = "The body must be a JSON object."
+        raise InvalidError(msg)
+    return document
+
+
+def numbers(document: Json, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Decimal]]:
+    """All numbers of a document that ``parse`` has read, each with its path."""
+    match document:
+        case Decimal():
+            yield path, document
+        case list():
+            for index, element in enumerate(document):
+                yield from numbers(element, (*path, index))
+        case dict():
+            for name, member in document.items():
+                yield from numbers(member, (*path, name))
 
 
 def render(value: object) -> str:
@@ -70,9 +100,10 @@ def render(value: object) -> str:
             return json.dumps(value, ensure_ascii=False)
 
 
-def _decoded(raw: bytes) -> str:
+def _decoded(raw: bytes | str) -> str:
+    encoded = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
     try:
-        return raw.decode()
+        return encoded.decode()
     except UnicodeDecodeError:
         msg = "The JSON is not UTF-8."
         raise InvalidError(msg) from None

@@ -14,6 +14,7 @@ from shared import strict_json
 from shared.envelope import Envelope
 from shared.errors import Fault, InvalidError
 from shared.strict_json import Json
+from shared.times import timestamp, utc_now
 from sns_fanout.models import Count, Notice
 from sns_fanout.notice import notice_of
 
@@ -67,10 +68,6 @@ class Action(Protocol):
         """Do it; ``False`` if it had been done before. ``before_write`` is asked before each call."""
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Audit:
     """Keeps each event as a row.
 
@@ -79,14 +76,14 @@ class Audit:
         clock: The time of day.
     """
 
-    def __init__(self, rows: Rows, clock: Clock = _utc_now) -> None:
+    def __init__(self, rows: Rows, clock: Clock = utc_now) -> None:
         self._rows = rows
         self._clock = clock
 
     def __call__(self, event: Envelope, before_write: Check) -> bool:
         """Write the event's row."""
         names = ("id", "type", "version", "time", "source", "correlation_id", "causation_id", "data")
-        recorded_at = self._clock().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        recorded_at = timestamp(self._clock())
         before_write()
         return self._rows.add({name: getattr(event, name) for name in names} | {"recorded_at": recorded_at})
 
@@ -99,7 +96,7 @@ class Aggregate:
         clock: The time of day.
     """
 
-    def __init__(self, totals: Totals, clock: Clock = _utc_now) -> None:
+    def __init__(self, totals: Totals, clock: Clock = utc_now) -> None:
         self._totals = totals
         self._clock = clock
 
@@ -147,7 +144,7 @@ def event_of(body: str) -> Envelope:
 
 def _is_wrapped(body: str) -> bool:
     try:
-        document = strict_json.parse(body.encode("utf-8", "surrogatepass"))
+        document = strict_json.parse(body)
     except InvalidError:
         return False
     return isinstance(document, dict) and document.keys() >= _WRAPPING

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import boto3
 from botocore.exceptions import ClientError
 
-from shared.aws import CLIENT_CONFIG
+from shared.aws import CLIENT_CONFIG, refused_as
 from shared.dynamodb import attributes_of
 from shared.errors import InvalidError, UnavailableError
 from sns_fanout.models import Count, Notice
@@ -49,14 +49,12 @@ class AuditTable:
         Raises:
             InvalidError: No row of the table can hold it.
         """
+        item = attributes_of(row)
         try:
-            self._client.put_item(TableName=self._name, Item=attributes_of(row), ConditionExpression="attribute_not_exists(id)")
+            with refused_as(_UNFIT):
+                self._client.put_item(TableName=self._name, Item=item, ConditionExpression="attribute_not_exists(id)")
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ValidationException":
-                raise InvalidError(_UNFIT) from None
-            raise
         return True
 
 

@@ -30,7 +30,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared import aws, metrics
 from shared.errors import UnavailableError
 from shared.observability import logger
-from shared.queue_consumer import PostponedError
+from shared.queue_consumer import PostponedError, check_time
 from sqs_pipeline.failures import HeldUpError, PaymentDownError
 from sqs_pipeline.models import Charge, Outcome, WorkerSettings
 
@@ -160,8 +160,5 @@ class GuardedCharges:
 
 def _seconds(context: LambdaContext) -> float:
     """The time for a charge, asked for when it begins: the calls before it may have taken theirs."""
-    seconds = min(_MOST_SECONDS, context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS)
-    if seconds < _LEAST_SECONDS:
-        msg = "There was not enough time left for it."
-        raise PostponedError(msg)
-    return seconds
+    check_time(context, RESERVED_SECONDS + _LEAST_SECONDS)
+    return min(_MOST_SECONDS, context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS)

@@ -12,20 +12,20 @@ from shared.schema import Schema
 from sqs_pipeline.ingest_logic import Intake, Orders
 from sqs_pipeline.ingest_models import IngestSettings
 from sqs_pipeline.ingest_routes import api_of
-from sqs_pipeline.ingest_store import OrderQueue, OrderTable
+from sqs_pipeline.ingest_store import OrderQueue, OrdersTable
 
 
 @cache
 def _api() -> Api:
     settings = IngestSettings.from_environment(os.environ)
-    table = OrderTable(settings)
+    table = OrdersTable(settings.table_name)
     intake = _intake(settings, table) if settings.queue_url else None
     return api_of(settings, Orders(table), intake)
 
 
-def _intake(settings: IngestSettings, table: OrderTable) -> Intake:
+def _intake(settings: IngestSettings, table: OrdersTable) -> Intake:
     schema = Schema.load(settings.schema_file, "SCHEMA_FILE")
-    return Intake(schema, settings.group_by, table, OrderQueue(settings))
+    return Intake(schema, settings.group_by, table, OrderQueue(settings.queue_url))
 
 
 @logger.inject_lambda_context(correlation_id_path="requestContext.requestId", clear_state=True, log_event=False)

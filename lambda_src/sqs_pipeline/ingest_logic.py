@@ -5,14 +5,15 @@ only holds the id for the body that it came with: whoever sends that again compl
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 from shared.errors import ConflictError, NotFoundError
 from shared.ids import is_id, new_id
 from shared.schema import Schema
+from shared.times import timestamp, utc_now
 from sqs_pipeline.ingest_models import Accepted, Message, Reservation
-from sqs_pipeline.models import Order, State, timestamp
+from sqs_pipeline.models import Order, State
 
 #: What of a row is shown. The others are how the pattern works: the hash of the body, when the outcome was announced.
 SHOWN = ("id", "state", "order", "attempts", "created_at", "updated_at", "history", "payment_id", "reason", "charge")
@@ -52,7 +53,7 @@ class Intake:
         group_by: str,
         store: Store,
         queue: Queue,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._schema = schema
         self._group_by = group_by

@@ -12,14 +12,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws import CLIENT_CONFIG, passes
 from shared.dynamodb import attributes_of, values_of
-from shared.errors import UnavailableError
-from sqs_pipeline.ingest_models import IngestSettings, Message, Reservation
+from shared.errors import RETRY_AFTER_SECONDS, UnavailableError
+from sqs_pipeline.ingest_models import Message, Reservation
 from sqs_pipeline.models import Order, State
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-
-_RETRY_AFTER_SECONDS = 1
 
 
 class SqsClient(Protocol):
@@ -29,17 +27,17 @@ class SqsClient(Protocol):
         """Send a message."""
 
 
-class OrderTable:
+class OrdersTable:
     """The table of the orders.
 
     Args:
-        settings: The handler's settings: the name of the table.
+        table_name: Its name.
         client: The client to use. Default: a new one, with short timeouts.
     """
 
-    def __init__(self, settings: IngestSettings, client: "DynamoDBClient | None" = None) -> None:
+    def __init__(self, table_name: str, client: "DynamoDBClient | None" = None) -> None:
         self._client = client or boto3.client("dynamodb", config=CLIENT_CONFIG)
-        self._table = settings.table_name
+        self._table = table_name
 
     def reserve(self, order: Order, time: str) -> Reservation:
         """Write the row of a new order if its id is free; the row that holds the id now."""
@@ -65,13 +63,13 @@ class OrderQueue:
     """The queue of the worker.
 
     Args:
-        settings: The handler's settings: the URL of the queue.
+        url: Its URL.
         client: The client to use. Default: a new one, with short timeouts.
     """
 
-    def __init__(self, settings: IngestSettings, client: SqsClient | None = None) -> None:
+    def __init__(self, url: str, client: SqsClient | None = None) -> None:
         self._client: SqsClient = client or boto3.client("sqs", config=CLIENT_CONFIG)
-        self._url = settings.queue_url
+        self._url = url
 
     def send(self, message: Message) -> None:
         """Put the message into the queue.
@@ -85,7 +83,7 @@ class OrderQueue:
             if not passes(error):
                 raise
             msg = f'The order is not accepted yet. Send it again with "id": "{message.order_id}", and it is accepted once.'
-            raise UnavailableError(msg, retry_after=_RETRY_AFTER_SECONDS) from error
+            raise UnavailableError(msg, retry_after=RETRY_AFTER_SECONDS) from error
 
     def _grouped(self, message: Message) -> dict[str, Any]:
         """A group makes a standard queue fair; a FIFO queue needs one, and keeps one message of an id that comes twice soon.

@@ -8,8 +8,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.envelope import Envelope
 from shared.errors import InvalidError
-from shared.observability import logger
-from shared.queue_consumer import GivenUpError, Message, PostponedError, reason_of
+from shared.observability import best_effort, logger
+from shared.queue_consumer import GivenUpError, Message, PostponedError, check_time, reason_of
 from shared.schema import Schema
 from sqs_pipeline.failures import HeldUpError
 from sqs_pipeline.models import Charge, Identity, Order, Outcome, Row, WorkerSettings, in_doubt
@@ -84,10 +84,10 @@ class Worker:
             UnavailableError: It failed, and may work the next time.
         """
         logger.remove_keys(["order_id"])  # of the message before
-        order = Order.parse(message.body.encode("utf-8", "surrogatepass"), self._schema)
+        order = Order.parse(message.body, self._schema)
         charge = Charge.of(order, self._settings.pipeline)
         logger.append_keys(order_id=order.id)
-        self._check_time(context)
+        check_time(context, LEAST_SECONDS)
         row = self._taken_up(order)
         if row.body_hash != order.body_hash:
             msg = "Its id belongs to another order, which was there first."
@@ -100,15 +100,10 @@ class Worker:
 
     def give_up(self, message: Message, reason: str) -> None:
         """Let the order of a message that went to the dead-letter queue have failed, and announce it."""
-        identity = Identity.of(message.body.encode("utf-8", "surrogatepass"))
+        identity = Identity.of(message.body)
         row = self._rows.fail(identity, reason) if identity else None
         if row is not None and row.announced_at is None:
             self._announce(row, message)
-
-    def _check_time(self, context: LambdaContext) -> None:
-        if context.get_remaining_time_in_millis() < LEAST_SECONDS * 1000:
-            msg = "There was not enough time left for it."
-            raise PostponedError(msg)
 
     def _taken_up(self, order: Order) -> Row:
         """The row of the order, with one more attempt. While the payment API is down, only one that needs no charge."""
@@ -151,10 +146,9 @@ class Worker:
             raise
 
     def _take_back(self, order_id: str, error: PostponedError) -> None:
-        try:
-            self._rows.take_back(order_id, reason_of(error), may_be_charged=isinstance(error, HeldUpError) and error.in_doubt)
-        except Exception as fault:  # noqa: BLE001  the order waits all the same; the attempt counts then
-            logger.warning("attempt not taken back", error=type(fault).__name__)
+        may_be_charged = isinstance(error, HeldUpError) and error.in_doubt
+        with best_effort("attempt not taken back"):  # the order waits all the same; the attempt counts then
+            self._rows.take_back(order_id, reason_of(error), may_be_charged=may_be_charged)
 
     def _finished(self, order: Order, outcome: Outcome) -> Row:
         row = self._rows.finish(order, outcome)
@@ -163,10 +157,8 @@ class Worker:
         return row
 
     def _note(self, order_id: str, reason: str) -> None:
-        try:
+        with best_effort("reason not written down", reason=reason):  # the reason itself must not get lost over it
             self._rows.note(order_id, reason)
-        except Exception as error:  # noqa: BLE001  the reason itself must not get lost over it
-            logger.warning("reason not written down", reason=reason, error=type(error).__name__)
 
     def _announce(self, row: Row, message: Message) -> None:
         self._publish(self._event(row, message))

@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +21,9 @@ from shared.strict_json import Json
 
 #: What an order may take of its row; the rest is for the row's other attributes and its history.
 MOST_ORDER_BYTES = MOST_ITEM_BYTES - 32 * 1024
+
+#: It becomes an attribute of its row: one level deeper.
+_MOST_NESTING = MOST_NESTING - 1
 
 #: Four days in the queue and fourteen in the dead-letter queue: so long can a message live that repeats a charge.
 _EIGHTEEN_DAYS = 18 * 86_400
@@ -139,7 +141,7 @@ class Order:
     fields: dict[str, Json]
 
     @classmethod
-    def parse(cls, body: bytes, schema: Schema, new_id: Callable[[], str] | None = None) -> "Order":
+    def parse(cls, body: bytes | str, schema: Schema, new_id: Callable[[], str] | None = None) -> "Order":
         """The order in this JSON text.
 
         Args:
@@ -151,7 +153,7 @@ class Order:
             InvalidError: It is no JSON object, or does not fit; all that is wrong is listed.
             TooLargeError: It is larger than what a row can hold.
         """
-        document = _object(body)
+        document = strict_json.parse_object(body, _MOST_NESTING)
         fields = {name: value for name, value in document.items() if name != "id"}
         faults = [*schema.faults(document if schema.declares("id") else fields), *_id_faults(document, required=new_id is None)]
         if faults:
@@ -186,10 +188,10 @@ class Identity:
     body_hash: str
 
     @classmethod
-    def of(cls, body: bytes) -> "Identity | None":
+    def of(cls, body: str) -> "Identity | None":
         """The identity in this text; ``None`` if it has none."""
         try:
-            document = _object(body)
+            document = strict_json.parse_object(body, _MOST_NESTING)
         except InvalidError:
             return None
         order_id = document.get("id")
@@ -277,19 +279,6 @@ class Row:
 def in_doubt(reason: str) -> str:
     """The reason of an order that may have been charged all the same: it says so, once."""
     return reason if reason.endswith(_DOUBT) else f"{reason.removesuffix('.')}. {_DOUBT}"
-
-
-def timestamp(time: datetime) -> str:
-    """The time as it is stored and sent: RFC 3339, UTC, milliseconds."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _object(body: bytes) -> dict[str, Json]:
-    document = strict_json.parse(body, MOST_NESTING - 1)  # it becomes an attribute of its row: one level deeper
-    if not isinstance(document, dict):
-        msg = "The body must be a JSON object."
-        raise InvalidError(msg)
-    return document
 
 
 def _id_faults(document: dict[str, Json], *, required: bool) -> list[Fault]:

@@ -12,16 +12,17 @@ import email.utils
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
+from functools import partial
 from http import HTTPStatus
 
-from shared import strict_json
-from shared.errors import InvalidError
-from shared.payment_secret import Credentials, MalformedSecretError, Secret
-from shared.strict_json import Json, render
-from shared.transport import Answer, Transport, UnansweredError
+from shared.payment import KeyRefusedError, PaymentLine, SilentError, document_of, reason_in
+from shared.payment_secret import MalformedSecretError, Secret
+from shared.strict_json import render
+from shared.times import utc_now
+from shared.transport import Answer, Transport
 from sqs_pipeline.failures import AsksToWaitError, HeldUpError, PaymentDownError
 from sqs_pipeline.models import Charge, Outcome, State
 
@@ -35,7 +36,6 @@ _LEAST_ATTEMPT_SECONDS = 1.0
 _LONGEST_REASON = 200
 _PAYMENT_ID = re.compile(r"[\x21-\x7e]{1,256}")
 _SECONDS = re.compile(r"[0-9]{1,9}")
-_REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 #: What a payment API does not say of an order, but a proxy, a firewall, or whoever answers at a wrong address.
 _NO_PAYMENT_API = frozenset({404, 405, 406, 407, 410, 411, 413, 414, 415, 417, 421, 426, 428, 431, 451})
@@ -47,7 +47,7 @@ class Chance:
     """What is not certain: kept in one place, for tests to make it so."""
 
     share: Callable[[], float] = random.random
-    clock: Callable[[], float] = time.monotonic
+    monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
 
@@ -61,8 +61,7 @@ class PaymentApi:
     """
 
     def __init__(self, secret: Secret, transport: Transport, chance: Chance = Chance()) -> None:
-        self._secret = secret
-        self._transport = transport
+        self._line = PaymentLine(secret, transport)
         self._chance = chance
 
     def charge(self, charge: Charge, seconds: float) -> Outcome:
@@ -72,7 +71,7 @@ class PaymentApi:
             PaymentDownError: It fails, is silent, cannot be reached or answers nonsense.
             HeldUpError: It asks to wait or refuses the key, or there is none; or too little time is left.
         """
-        deadline = self._chance.clock() + seconds
+        deadline = self._chance.monotonic() + seconds
         in_doubt = False
         for attempt in range(1, _MOST_ATTEMPTS + 1):
             try:
@@ -80,7 +79,7 @@ class PaymentApi:
             except (PaymentDownError, AsksToWaitError) as error:
                 error.in_doubt = in_doubt = in_doubt or error.in_doubt
                 pause = self._pause(attempt) if error.retry_after is None else error.retry_after
-                left = deadline - self._chance.clock()
+                left = deadline - self._chance.monotonic()
                 if attempt == _MOST_ATTEMPTS or pause + _LEAST_ATTEMPT_SECONDS > left:
                     raise
                 self._chance.sleep(pause)
@@ -90,35 +89,21 @@ class PaymentApi:
         raise AssertionError  # the last attempt has returned or raised
 
     def _attempt(self, charge: Charge, deadline: float) -> Outcome:
-        answer = self._asked(charge, deadline)
-        if answer.status in _REFUSED:  # the key may have been changed since it was read
-            self._secret.forget()
-            answer = self._asked(charge, deadline)
-        if answer.status in _REFUSED:
-            msg = "The payment API cannot be used at the moment."
-            hint = f"The payment API refuses the credentials ({answer.status}): put the right api_key into the payment secret."
-            raise HeldUpError(msg, grows=True, hint=hint)
+        try:
+            answer = self._line.ask("", charge.key, _body(charge), partial(self._left, deadline))
+        except (MalformedSecretError, KeyRefusedError) as error:
+            # Of a secret that is not as it must be, no order has a fault: all wait until somebody mends it.
+            raise HeldUpError(error.detail, grows=True, hint=error.hint) from error
+        except SilentError as error:
+            raise PaymentDownError(error.detail) from error
         return _outcome(answer)
 
-    def _asked(self, charge: Charge, deadline: float) -> Answer:
-        credentials = self._credentials()
-        left = deadline - self._chance.clock()
+    def _left(self, deadline: float) -> float:
+        left = deadline - self._chance.monotonic()
         if left < _LEAST_ATTEMPT_SECONDS:
             msg = "There was not enough time left to ask the payment API."
             raise HeldUpError(msg)
-        try:
-            return self._transport.post(credentials.url, _headers(charge, credentials), _body(charge), left)
-        except UnansweredError as error:
-            self._secret.forget()  # the address may have been changed since it was read
-            msg = f"The payment API gave no answer: {error}."
-            raise PaymentDownError(msg) from error
-
-    def _credentials(self) -> Credentials:
-        """Of a secret that is not as it must be, no order has a fault: all wait until somebody mends it."""
-        try:
-            return self._secret.read()
-        except MalformedSecretError as error:
-            raise HeldUpError(error.detail, grows=True, hint=error.hint) from error
+        return left
 
     def _pause(self, attempt: int) -> float:
         """Full jitter: anything up to twice the last bound, so that those who failed together do not come back together.
@@ -127,16 +112,6 @@ class PaymentApi:
         """
         bound: float = _FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)
         return self._chance.share() * min(_LONGEST_PAUSE_SECONDS, bound)
-
-
-def _headers(charge: Charge, credentials: Credentials) -> dict[str, str]:
-    return {
-        "Accept": "application/json",
-        "Accept-Encoding": "identity",  # what is not packed cannot be larger than it is
-        "Authorization": f"Bearer {credentials.api_key}",
-        "Content-Type": "application/json",
-        "Idempotency-Key": charge.key,
-    }
 
 
 def _body(charge: Charge) -> bytes:
@@ -154,7 +129,9 @@ def _outcome(answer: Answer) -> Outcome:
         msg = "The payment API cannot be reached at the moment."
         raise PaymentDownError(msg, hint=f"The payment API answered {status}: look at the url in the payment secret.")
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Outcome(State.DECLINED, reason=_reason(_document(answer), f"The payment API answered {status}."))
+        return Outcome(
+            State.DECLINED, reason=reason_in(document_of(answer), _LONGEST_REASON, f"The payment API answered {status}.")
+        )
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return _decision(answer)
     msg = f"The payment API answered {status}."
@@ -162,29 +139,14 @@ def _outcome(answer: Answer) -> Outcome:
 
 
 def _decision(answer: Answer) -> Outcome:
-    document = _document(answer)
+    document = document_of(answer)
     payment_id = document.get("id")
     if document.get("status") == "approved" and isinstance(payment_id, str) and _PAYMENT_ID.fullmatch(payment_id):
         return Outcome(State.PAID, payment_id=payment_id)
     if document.get("status") == "declined":
-        return Outcome(State.DECLINED, reason=_reason(document, "The payment API declined it."))
+        return Outcome(State.DECLINED, reason=reason_in(document, _LONGEST_REASON, "The payment API declined it."))
     msg = "The payment API answered something that is neither approved nor declined."
     raise PaymentDownError(msg)
-
-
-def _document(answer: Answer) -> Mapping[str, Json]:
-    try:
-        document = strict_json.parse(answer.body)
-    except InvalidError:
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _reason(document: Mapping[str, Json], otherwise: str) -> str:
-    """The payment API's own words, fit to be stored and shown: one line, and short."""
-    given = document.get("reason")
-    words = " ".join("".join(c if c.isprintable() else " " for c in given).split()) if isinstance(given, str) else ""
-    return words[:_LONGEST_REASON] or otherwise
 
 
 def _retry_after(answer: Answer) -> int | None:
@@ -199,5 +161,5 @@ def _retry_after(answer: Answer) -> int | None:
         date = email.utils.parsedate_to_datetime(given)
     except ValueError:
         return None
-    left = (date if date.tzinfo else date.replace(tzinfo=UTC)) - datetime.now(UTC)
+    left = (date if date.tzinfo else date.replace(tzinfo=UTC)) - utc_now()
     return max(0, round(left.total_seconds()))

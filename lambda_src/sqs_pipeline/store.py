@@ -6,16 +6,17 @@ conditions are the table of states: whatever comes late, comes twice or is sent 
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import boto3
 
 from shared.aws import CLIENT_CONFIG
-from shared.dynamodb import attributes_of, values_of
+from shared.conditional import Change, update
+from shared.dynamodb import attributes_of
 from shared.errors import UnavailableError
-from sqs_pipeline.models import Identity, Order, Outcome, Row, State, Taken, in_doubt, timestamp
+from shared.times import timestamp, utc_now
+from sqs_pipeline.models import Identity, Order, Outcome, Row, State, Taken, in_doubt
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -26,14 +27,6 @@ _STATES = {f":{state.lower()}": str(state) for state in State}
 
 #: In the history, which has a few for each time that its order fails, and must fit into the row.
 _LONGEST_REASON = 300
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """What came of an update: whether it was made, and the row as it is now."""
-
-    made: bool
-    row: Row | None
 
 
 class OrdersTable:
@@ -49,7 +42,7 @@ class OrdersTable:
         self,
         table_name: str,
         client: "DynamoDBClient | None" = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._client = client or boto3.client("dynamodb", config=CLIENT_CONFIG)
         self._table = table_name
@@ -131,7 +124,7 @@ class OrdersTable:
             row.id, "SET announced_at = :now", "#state = :announced", {":announced": str(row.state), ":now": self._now()}
         )
 
-    def _failed(self, order: Identity, reason: str, taken: Taken, condition: str) -> _Change:
+    def _failed(self, order: Identity, reason: str, taken: Taken, condition: str) -> Change[Row]:
         return self._update(
             order.id,
             "SET #state = :failed, reason = :reason, charge = :charge, updated_at = :now, "
@@ -147,7 +140,7 @@ class OrdersTable:
             },
         )
 
-    def _take_up(self, order: Order) -> _Change:
+    def _take_up(self, order: Order) -> Change[Row]:
         return self._update(
             order.id,
             "SET #state = :processing, attempts = if_not_exists(attempts, :none) + :one, updated_at = :now, "
@@ -165,7 +158,7 @@ class OrdersTable:
             },
         )
 
-    def _repeat(self, order: Order) -> _Change:
+    def _repeat(self, order: Order) -> Change[Row]:
         return self._update(
             order.id,
             "SET attempts = attempts + :one, updated_at = :now REMOVE reason",
@@ -173,7 +166,7 @@ class OrdersTable:
             {":one": 1, ":hash": order.body_hash, ":now": self._now()},
         )
 
-    def _start_anew(self, order: Order) -> _Change:
+    def _start_anew(self, order: Order) -> Change[Row]:
         return self._update(
             order.id,
             "SET #state = :processing, attempts = :one, updated_at = :now, #history = list_append(#history, :entry) "
@@ -182,7 +175,7 @@ class OrdersTable:
             {":one": 1, ":hash": order.body_hash, **self._entry(State.PROCESSING)},
         )
 
-    def _conclude(self, order: Order, outcome: Outcome) -> _Change:
+    def _conclude(self, order: Order, outcome: Outcome) -> Change[Row]:
         attributes = outcome.as_dict()
         del attributes["state"]
         more = "".join(f", {name} = :{name}" for name in attributes)
@@ -199,23 +192,19 @@ class OrdersTable:
             },
         )
 
-    def _update(self, order_id: str, expression: str, condition: str, values: Mapping[str, object]) -> _Change:
+    def _update(self, order_id: str, expression: str, condition: str, values: Mapping[str, object]) -> Change[Row]:
         used = f"{expression} {condition}"
         states = {name: state for name, state in _STATES.items() if re.search(rf"{name}\b", used)}
-        try:
-            answer = self._client.update_item(
-                TableName=self._table,
-                Key={"id": {"S": order_id}},
-                UpdateExpression=expression,
-                ConditionExpression=condition,
-                ExpressionAttributeNames={name: attribute for name, attribute in _NAMES.items() if name in used},
-                ExpressionAttributeValues=attributes_of({**values, **states}),
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except self._client.exceptions.ConditionalCheckFailedException as error:
-            return _Change(made=False, row=_row(error.response.get("Item")))
-        return _Change(made=True, row=_row(answer["Attributes"]))
+        return update(
+            self._client,
+            Row.from_values,
+            TableName=self._table,
+            Key={"id": {"S": order_id}},
+            UpdateExpression=expression,
+            ConditionExpression=condition,
+            ExpressionAttributeNames={name: attribute for name, attribute in _NAMES.items() if name in used},
+            ExpressionAttributeValues=attributes_of({**values, **states}),
+        )
 
     def _entry(self, state: State, reason: str | None = None) -> dict[str, object]:
         """The time, and what is added to the history."""
@@ -225,10 +214,6 @@ class OrdersTable:
 
     def _now(self) -> str:
         return timestamp(self._clock())
-
-
-def _row(attributes: Any) -> Row | None:  # noqa: ANN401  the stubs do not know the item of an error
-    return Row.from_values(values_of(attributes)) if attributes else None
 
 
 def _there(row: Row | None) -> Row:

@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
 from shared.dynamodb import attributes_of
-from stream_processing.models import Change, Settings, timestamp
+from shared.times import timestamp
+from stream_processing.models import Change, Settings
 
 #: An item in the form of DynamoDB's API.
 Row: TypeAlias = dict[str, Any]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -146,8 +146,3 @@ class Change:
     def is_visible(self) -> bool:
         """Whether the view shows it: a change of nothing but what is excluded does not."""
         return self.action is not Action.MODIFIED or bool(self.changed)
-
-
-def timestamp(at: datetime) -> str:
-    """The time as it is written down: RFC 3339 in UTC, with milliseconds."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

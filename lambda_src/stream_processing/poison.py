@@ -5,7 +5,7 @@ import json
 import re
 
 from shared.queue_consumer import reason_of
-from stream_processing.models import timestamp
+from shared.times import timestamp
 from stream_processing.records import Record
 
 #: DynamoDB's ids are hexadecimal, Kinesis' are a shard, a colon and a sequence number.

@@ -7,10 +7,8 @@ They need ``dynamodb:PutItem`` on the table of the view (``ViewTable``) and on t
 from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
-from botocore.exceptions import ClientError
 
-from shared.aws import CLIENT_CONFIG
-from shared.errors import InvalidError
+from shared.aws import CLIENT_CONFIG, refused_as
 from stream_processing.logic import Row
 
 if TYPE_CHECKING:
@@ -29,13 +27,10 @@ class _Table:
 
     def _put(self, row: Row, **condition: Any) -> bool:  # noqa: ANN401  boto3's own
         try:
-            self._client.put_item(TableName=self._name, Item=row, **condition)
+            with refused_as(_UNFIT):
+                self._client.put_item(TableName=self._name, Item=row, **condition)
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ValidationException":
-                raise InvalidError(_UNFIT) from None
-            raise
         return True
 
 

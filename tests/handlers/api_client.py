@@ -10,10 +10,12 @@ from typing import Any, TypedDict, Unpack
 from urllib.parse import quote
 
 from botocore.model import OperationModel
+from types_boto3_dynamodb import DynamoDBClient
 
 from api_crud.logic import Items, Store
 from api_crud.models import Settings
-from api_crud.routes import Api
+from api_crud.routes import api_of
+from api_crud.store import DynamoStore
 from shared.schema import Schema
 
 EVENTS = Path(__file__).parents[1] / "support" / "events"
@@ -187,4 +189,9 @@ class Calls:
 
 
 def client_of(settings: Settings, store: Store, schema: Mapping[str, Any] = SCHEMA) -> Client:
-    return Client(Api(settings, Items(settings, Schema(dict(schema)), store)))
+    return Client(api_of(settings, Items(settings, Schema(dict(schema)), store)))
+
+
+def store_of(settings: Settings, client: DynamoDBClient) -> DynamoStore:
+    """The tables that the settings name."""
+    return DynamoStore(settings.table_name, settings.idempotency_table_name, settings.ttl_attribute, client)

@@ -14,10 +14,9 @@ from moto.dynamodb.models import dynamodb_backends
 from types_boto3_dynamodb import DynamoDBClient
 
 from api_crud.models import Settings
-from api_crud.store import DynamoStore
 from shared.aws import CLIENT_CONFIG
 from shared.observability import logger
-from tests.handlers.api_client import NAMED_SCHEMA, VARIABLES, Calls, Client, client_of
+from tests.handlers.api_client import NAMED_SCHEMA, VARIABLES, Calls, Client, client_of, store_of
 from tests.handlers.payment_server import PaymentServer
 from tests.handlers.report_client import Database, Reports, running_database
 from tests.handlers.s3_client import Intake
@@ -71,13 +70,13 @@ def settings() -> Settings:
 @pytest.fixture
 def client(settings: Settings, dynamodb: DynamoDBClient) -> Client:
     """An HTTP API in front of two tables."""
-    return client_of(settings, DynamoStore(settings, dynamodb))
+    return client_of(settings, store_of(settings, dynamodb))
 
 
 @pytest.fixture
 def named_client(settings: Settings, dynamodb: DynamoDBClient) -> Client:
     """The same, of a resource whose clients choose the ids."""
-    return client_of(settings, DynamoStore(settings, dynamodb), NAMED_SCHEMA)
+    return client_of(settings, store_of(settings, dynamodb), NAMED_SCHEMA)
 
 
 @pytest.fixture(params=["http_api_iam", "http_api_jwt", "rest_api_cognito"])

@@ -133,7 +133,7 @@ class Intake:
         worker = Worker(settings, stores, reader, self.publisher(settings.announcer) if settings.announcer else None)
         queue = settings.queue
         consume = (
-            QueueConsumer(queue, worker.work, worker.give_up, self.sqs, Chance(share=lambda: 1.0, now=lambda: NOW))
+            QueueConsumer(queue, worker.work, worker.give_up, self.sqs, Chance(share=lambda: 1.0, wall=lambda: NOW))
             if queue
             else None
         )

@@ -50,7 +50,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of all publishers, which none of them has to wait for."""
     clock = Clock()
-    chance = Chance(share=lambda: 1, now=lambda: clock.seconds, sleep=clock.sleep)
+    chance = Chance(share=lambda: 1, monotonic=lambda: clock.seconds, sleep=clock.sleep)
     monkeypatch.setattr("shared.announcer.Publisher", partial(Publisher, chance=chance))
     return clock
 

@@ -7,8 +7,7 @@ import pytest
 from types_boto3_dynamodb import DynamoDBClient
 
 from api_crud.models import Settings
-from api_crud.store import DynamoStore
-from tests.handlers.api_client import Answer, Calls, Client, client_of
+from tests.handlers.api_client import Answer, Calls, Client, client_of, store_of
 
 
 def problem(answer: Answer) -> tuple[int, str]:
@@ -64,7 +63,7 @@ def test_an_item_that_no_table_can_hold_is_refused_without_a_call(
     settings: Settings, dynamodb: DynamoDBClient, calls: Calls, method: str, item_id: str | None
 ) -> None:
     settings = dataclasses.replace(settings, max_body_bytes=6_291_456)
-    answer = client_of(settings, DynamoStore(settings, dynamodb)).call(method, item_id, {"name": "x" * 400 * 1024})
+    answer = client_of(settings, store_of(settings, dynamodb)).call(method, item_id, {"name": "x" * 400 * 1024})
     assert problem(answer) == (413, "The item is larger than the 409600 bytes that can be stored, names included.")
     assert calls.names == []
 

@@ -31,7 +31,7 @@ def once(act: Callable[[], object]) -> Callable[[], object]:
 
 @pytest.fixture
 def overtaken(settings: Settings, dynamodb: DynamoDBClient) -> OvertakenStore:
-    return OvertakenStore(settings, dynamodb)
+    return OvertakenStore(settings.table_name, settings.idempotency_table_name, settings.ttl_attribute, dynamodb)
 
 
 def test_a_change_replaces_all_fields_and_keeps_the_time_of_creation(any_client: Client) -> None:

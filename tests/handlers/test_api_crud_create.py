@@ -9,8 +9,7 @@ import pytest
 from types_boto3_dynamodb import DynamoDBClient
 
 from api_crud.models import Settings
-from api_crud.store import DynamoStore
-from tests.handlers.api_client import NAMED_SCHEMA, Calls, Client, client_of
+from tests.handlers.api_client import NAMED_SCHEMA, Calls, Client, client_of, store_of
 
 
 def test_an_item_is_created_and_can_be_read_at_its_location(any_client: Client) -> None:
@@ -67,7 +66,7 @@ def test_creating_over_an_existing_id_is_refused_and_changes_nothing(named_clien
 
 def test_the_same_holds_for_a_table_without_time_to_live(settings: Settings, dynamodb: DynamoDBClient) -> None:
     settings = dataclasses.replace(settings, ttl_attribute="")
-    client = client_of(settings, DynamoStore(settings, dynamodb), NAMED_SCHEMA)
+    client = client_of(settings, store_of(settings, dynamodb), NAMED_SCHEMA)
     assert client.post({"id": "a", "name": "pen", "expires": 1}).status == 201
     assert client.post({"id": "a", "name": "pencil"}).status == 409
     assert client.get("a").json["name"] == "pen"
@@ -106,7 +105,7 @@ def test_at_most_a_hundred_faults_are_listed_and_each_is_short(client: Client) -
 
 def test_of_very_many_faults_the_first_is_told(settings: Settings, dynamodb: DynamoDBClient) -> None:
     schema = {"properties": {"tags": {"items": {"type": "string"}}}}
-    client = client_of(settings, DynamoStore(settings, dynamodb), schema)
+    client = client_of(settings, store_of(settings, dynamodb), schema)
     answer = client.post('{"tags": [' + "1," * 131_000 + "1]}")
     assert answer.status == 400
     assert answer.errors == {"/tags/0": 'value is not of type "string"'}

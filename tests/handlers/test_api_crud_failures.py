@@ -10,9 +10,8 @@ from types_boto3_dynamodb import DynamoDBClient
 
 from api_crud import handler
 from api_crud.models import Settings
-from api_crud.store import DynamoStore
 from shared.observability import LogSettings, logger
-from tests.handlers.api_client import Answer, Calls, Client, client_of, event_of
+from tests.handlers.api_client import Answer, Calls, Client, client_of, event_of, store_of
 
 ARN = "arn:aws:sts::123456789012:assumed-role/orders/orders"
 LogLines = Callable[[], list[dict[str, Any]]]
@@ -188,7 +187,7 @@ def test_the_level_is_chosen_anew_for_each_request(
     settings: Settings, dynamodb: DynamoDBClient, log_lines: LogLines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sampled = dataclasses.replace(settings, logs=LogSettings(level="INFO", debug_sample_rate=0.5))
-    client = client_of(sampled, DynamoStore(sampled, dynamodb))
+    client = client_of(sampled, store_of(sampled, dynamodb))
     for draw in (0.4, 0.6):
         monkeypatch.setattr("random.random", lambda draw=draw: draw)
         client.get()

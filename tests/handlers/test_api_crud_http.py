@@ -13,9 +13,8 @@ from types_boto3_dynamodb import DynamoDBClient
 
 from api_crud import handler
 from api_crud.models import Settings
-from api_crud.store import DynamoStore
 from shared.settings import SettingsError
-from tests.handlers.api_client import SCHEMA, VARIABLES, Client, client_of, event_of
+from tests.handlers.api_client import SCHEMA, VARIABLES, Client, client_of, event_of, store_of
 
 KINDS = ["http_api_iam", "rest_api_cognito"]
 
@@ -24,7 +23,7 @@ KINDS = ["http_api_iam", "rest_api_cognito"]
 def page(settings: Settings, dynamodb: DynamoDBClient) -> Client:
     """A REST API that the pages of one origin may call."""
     allowed = dataclasses.replace(settings, allow_origins=("https://b.example.com",), allow_credentials=True)
-    return client_of(allowed, DynamoStore(allowed, dynamodb)).as_kind("rest_api_cognito")
+    return client_of(allowed, store_of(allowed, dynamodb)).as_kind("rest_api_cognito")
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ from types_boto3_dynamodb import DynamoDBClient
 
 from api_crud.logic import Created, Items
 from api_crud.models import Key, Settings
-from api_crud.store import DynamoStore
 from shared.schema import Schema
-from tests.handlers.api_client import SCHEMA, Answer, Client, client_of, event_of
+from tests.handlers.api_client import SCHEMA, Answer, Client, client_of, event_of, store_of
 
 KEY = {"Idempotency-Key": "c0ffee"}
 
@@ -107,7 +106,7 @@ def test_a_key_that_is_not_visible_ascii_is_refused(client: Client, key: str) ->
 def test_a_key_is_forgotten_after_its_time(settings: Settings, client: Client, dynamodb: DynamoDBClient) -> None:
     client.post({"name": "pen"}, headers=KEY)
     later = datetime.fromtimestamp(datetime.now(UTC).timestamp() + settings.idempotency_ttl_seconds + 2, UTC)
-    items = Items(settings, Schema(SCHEMA), DynamoStore(settings, dynamodb), clock=lambda: later)
+    items = Items(settings, Schema(SCHEMA), store_of(settings, dynamodb), clock=lambda: later)
     caller = "iam arn:aws:iam::123456789012:user/alice"
     assert not items.create(b'{"name": "pen"}', Key("c0ffee", caller), lambda: None).replayed
     assert count(client) == 2
@@ -132,7 +131,7 @@ def test_a_key_for_an_id_that_exists_is_refused_and_not_used_up(named_client: Cl
 def test_of_requests_that_overlap_under_one_key_one_creates_the_item_and_all_get_its_answer(
     settings: Settings, client: Client, dynamodb: DynamoDBClient
 ) -> None:
-    items = Items(settings, Schema(SCHEMA), DynamoStore(settings, dynamodb))
+    items = Items(settings, Schema(SCHEMA), store_of(settings, dynamodb))
     answers: list[Created] = []
 
     def request(more: int) -> None:
@@ -158,7 +157,7 @@ def cancelled(*codes: str) -> Callable[..., object]:
 def cancelled_post(settings: Settings, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch, *codes: str) -> Answer:
     monkeypatch.setattr(dynamodb.exceptions, "TransactionCanceledException", ClientError)
     monkeypatch.setattr(dynamodb, "transact_write_items", cancelled(*codes))
-    return client_of(settings, DynamoStore(settings, dynamodb)).post({"name": "pen"}, headers=KEY)
+    return client_of(settings, store_of(settings, dynamodb)).post({"name": "pen"}, headers=KEY)
 
 
 @pytest.mark.parametrize("codes", [("None", "TransactionConflict"), ("TransactionConflict", "None")])

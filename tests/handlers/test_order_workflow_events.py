@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from order_workflow.executions import Executions
-from order_workflow.logic import MOST_INPUT_BYTES, Starter, order_in_event, order_in_message
+from order_workflow.logic import MOST_INPUT_BYTES, ORDER_IN, Starter
 from order_workflow.models import StarterSettings
 from shared.aws import CLIENT_CONFIG
 from shared.envelope import Envelope
@@ -36,7 +36,7 @@ class Queued:
 
     started: dict[str, str] = field(default_factory=dict)
     errors: list[Exception] = field(default_factory=list)
-    order_in: Any = order_in_event
+    messages: str = "events"
 
     def __post_init__(self) -> None:
         self.sqs: Any = boto3.client("sqs", config=CLIENT_CONFIG)
@@ -66,8 +66,8 @@ class Queued:
 
     def _consumer(self) -> QueueConsumer:
         urls = {"QUEUE_URL": self.queue, "DEAD_LETTER_QUEUE_URL": self.dead, "STATE_MACHINE_ARN": MACHINE}
-        settings = StarterSettings.from_environment(urls)
-        starter = Starter(Executions(settings.state_machine_arn, self).start_the_same, self.order_in)
+        settings = StarterSettings.from_environment({**urls, "MESSAGES": self.messages})
+        starter = Starter(Executions(settings.state_machine_arn, self).start_the_same, ORDER_IN[settings.messages])
         return QueueConsumer(settings.queue, starter.work, client=self.sqs, chance=Chance(lambda: 1))
 
     @property
@@ -158,6 +158,10 @@ NONE_TO_START: dict[str, tuple[object, str]] = {
     "a number as id": (event_with({**ORDER, "id": 7}), "The order has no id that can name its execution."),
     "too much": (event_with({**ORDER, "note": "x" * MOST_INPUT_BYTES}), "The order is larger than the 102400 bytes"),
     "NaN": (event_with({**ORDER, "amount": float("nan")}), "The JSON has values that cannot be kept exactly."),
+    "a number that an execution rounds": (
+        event_with({**ORDER, "customer": 9007199254740993}),
+        "The order has numbers that its execution would round. /customer has more than 15 significant digits",
+    ),
 }
 
 
@@ -178,7 +182,7 @@ def test_an_order_that_cannot_be_started_now_comes_again_and_is_lost_by_nobody(q
 
 
 def test_an_order_in_the_queue_that_is_too_large_for_its_execution_is_kept_at_once(queued: Queued) -> None:
-    queued.order_in = order_in_message
+    queued.messages = "orders"
     large = {**ORDER, "note": "x" * MOST_INPUT_BYTES}
     assert queued.deliver(large) == []
     assert queued.dead_letters[text_of(large)].startswith("The order is larger than the 102400 bytes")

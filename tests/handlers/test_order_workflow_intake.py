@@ -410,6 +410,15 @@ def test_each_field_that_does_not_fit_is_listed(orders: Client) -> None:
     }
 
 
+def test_a_number_that_its_execution_would_round_is_named_and_nothing_is_written(world: World, orders: Client) -> None:
+    answer = orders.post({**ORDER, "extra": {"customer": 9007199254740993, "share": 0.5}})
+    assert (answer.status, answer.errors) == (
+        400,
+        {"/extra/customer": "has more than 15 significant digits: send it as a text"},
+    )
+    assert (world.machine.calls, world.rows) == (0, [])
+
+
 NO_NAMES: list[object] = ["", "a/b", "a b", "a:b", "a~b", ".", "..", "-a", "ö", "x" * 81, "a\r\nX: y", "a*", 5, None, ["a"], {}]
 
 

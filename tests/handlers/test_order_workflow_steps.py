@@ -11,7 +11,7 @@ from types_boto3_dynamodb import DynamoDBClient
 from order_workflow import errors
 from order_workflow.errors import InvalidOrder, ShippingFailed
 from order_workflow.executions import Executions
-from order_workflow.logic import MOST_INPUT_BYTES, Starter
+from order_workflow.logic import MOST_INPUT_BYTES, Starter, order_in_message
 from order_workflow.models import (
     PaymentSettings,
     ShippingSettings,
@@ -80,6 +80,41 @@ def test_an_order_that_is_too_large_for_the_states_after_this_one_is_rejected(st
         return
     with pytest.raises(InvalidOrder, match="larger than the 102400 bytes"):
         steps.do("ValidateOrder", order)
+
+
+#: What doubles keep, and JSONata's $string with them; and what they do not.
+KEPT = [0, 1, -5, 19.99, 0.1, 1e-9, 123456789012345, 1.23456789012345, 1e22, 10**30, 1.7e125]
+ROUNDED = [
+    9007199254740993,
+    9007199254740991,
+    0.1234567890123456789,
+    0.30000000000000004,
+    1234567890123456,
+    -1.234567890123456e30,
+]
+
+
+@pytest.mark.parametrize("number", KEPT)
+def test_a_number_of_up_to_fifteen_digits_is_kept(steps: Steps, number: float) -> None:
+    order = order_of(amount=5, ship_to={"customer": [number]})
+    assert steps.do("ValidateOrder", order)["order"]["ship_to"] == {"customer": [number]}
+
+
+@pytest.mark.parametrize("number", ROUNDED)
+def test_an_order_with_a_number_that_its_execution_would_round_is_rejected_and_told_what_to_do(
+    steps: Steps, number: float
+) -> None:
+    with pytest.raises(InvalidOrder) as caught:
+        steps.do("ValidateOrder", order_of(amount=5, ship_to={"customer": [number]}))
+    reason = "The order does not fit: /ship_to/customer/0 has more than 15 significant digits: send it as a text"
+    assert str(caught.value) == reason
+
+
+def test_such_a_number_in_a_message_is_poison_before_it_can_be_rounded_to_one_that_fits() -> None:
+    states = States()
+    with pytest.raises(InvalidError) as caught:
+        start('{"id": "o-1", "share": 0.10000000000000000001, "note": "0.10000000000000000001"}', states)
+    assert ([fault.pointer for fault in caught.value.faults], states.started) == (["/share"], [])
 
 
 # Shipping.
@@ -188,7 +223,7 @@ class States:
 
 
 def start(body: str, states: States) -> None:
-    Starter(Executions(ARN, states).start_the_same).work(Message(id="m-1", body=body), Context())  # type: ignore[arg-type]
+    Starter(Executions(ARN, states).start_the_same, order_in_message).work(Message(id="m-1", body=body), Context())  # type: ignore[arg-type]
 
 
 def test_the_execution_is_named_after_the_order_and_gets_it_with_exact_numbers() -> None:
@@ -261,6 +296,11 @@ def test_a_message_without_an_id_for_an_execution_is_poison(body: str) -> None:
 def test_a_missing_variable_is_named(read: Callable[[dict[str, str]], object], missing: str) -> None:
     with pytest.raises(SettingsError, match=f"^{missing} must be set$"):
         read({})
+
+
+def test_messages_that_are_neither_orders_nor_events_are_refused() -> None:
+    with pytest.raises(SettingsError, match="MESSAGES must be one of orders, events, got 'order'"):
+        StarterSettings.from_environment({"STATE_MACHINE_ARN": ARN, "MESSAGES": "order"})
 
 
 def test_a_name_of_a_workflow_that_would_end_in_the_middle_of_a_key_is_refused() -> None:

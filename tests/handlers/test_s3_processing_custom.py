@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from s3_processing.api import ByteReader, Rejected, StoredObject
-from s3_processing.processors import processor_named
 from shared.settings import SettingsError
+from shared.user_code import function_named
 from tests.handlers.s3_client import Intake
 
 
@@ -115,11 +115,11 @@ def test_a_processor_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> No
     module.process = lambda _: {"own": True}
     module.number = 5
     monkeypatch.setitem(sys.modules, "own_processing", module)
-    assert processor_named("own_processing:process") is module.process
-    assert processor_named("") is None
+    assert function_named("own_processing:process", "PROCESSOR") is module.process
+    assert function_named("", "PROCESSOR") is None
 
 
 @pytest.mark.parametrize("name", ["nowhere:process", "json:nothing", "json", ":", "json:__name__"])
 def test_a_processor_that_is_none_is_named_at_the_start(name: str) -> None:
     with pytest.raises(SettingsError, match=r"PROCESSOR must .* got"):
-        processor_named(name)
+        function_named(name, "PROCESSOR")

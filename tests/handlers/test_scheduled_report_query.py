@@ -1,12 +1,14 @@
 import re
+import runpy
 from datetime import date
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduled_report import self_check
+import scheduled_report
 from scheduled_report.days import Day
 from scheduled_report.query import Query
 from shared.errors import InvalidError
@@ -182,11 +184,12 @@ def test_a_query_that_cannot_be_used_names_its_file(tmp_path):
         Query.load(tmp_path / "latin.sql")
 
 
-def test_a_query_is_checked_before_it_is_deployed(tmp_path, monkeypatch):
-    monkeypatch.setattr(self_check, "__file__", str(tmp_path / "self_check.py"))
-    self_check.main()
+def test_a_query_is_checked_before_it_is_deployed(tmp_path):
+    check = tmp_path / "self_check.py"
+    check.write_text(Path(scheduled_report.__file__).with_name("self_check.py").read_text(encoding="utf-8"), encoding="utf-8")
+    runpy.run_path(str(check), run_name="__main__")
     (tmp_path / "query.sql").write_text("SELECT :country", encoding="utf-8")
     with pytest.raises(SystemExit, match="has the parameter :country"):
-        self_check.main()
+        runpy.run_path(str(check), run_name="__main__")
     (tmp_path / "parameters.json").write_text('{"country": "DE"}', encoding="utf-8")
-    self_check.main()
+    runpy.run_path(str(check), run_name="__main__")

@@ -1,6 +1,8 @@
 """Settings, schemas, sizes and calls: what the handlers of all patterns share."""
 
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,14 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api_crud.models import Settings
-from shared import aws, settings
+from shared import aws, self_check, settings
 from shared.cors import cors_headers
 from shared.dynamodb import from_dynamodb, item_size, to_dynamodb, values_of
-from shared.errors import Fault, HandlerError
+from shared.errors import Fault, HandlerError, InvalidError
+from shared.observability import best_effort
 from shared.problems import STATUS
+from shared.queue_consumer import PostponedError, check_time
 from shared.schema import Schema
 from shared.settings import SettingsError
-from tests.handlers.api_client import VARIABLES
+from shared.times import timestamp, utc_now
+from tests.handlers.api_client import VARIABLES, Context
 
 
 def nested(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
@@ -249,3 +254,50 @@ def test_any_origin_is_named_as_any() -> None:
 
 def test_no_allowed_origin_means_no_header() -> None:
     assert cors_headers("https://a.example.com", allowed=(), credentials=False) == {}
+
+
+def test_a_point_in_time_is_written_in_utc_with_milliseconds_wherever_it_was_taken() -> None:
+    noon = datetime(2026, 3, 1, 12, 0, 0, 1999, tzinfo=UTC)
+    assert timestamp(noon) == timestamp(noon.astimezone(timezone(timedelta(hours=2)))) == "2026-03-01T12:00:00.001Z"
+    assert utc_now().tzinfo is UTC
+
+
+def test_what_is_worth_a_try_fails_with_a_warning_that_says_where(log_lines: Callable[[], list[dict[str, Any]]]) -> None:
+    with best_effort("bell not rung", order_id="o-1"):
+        raise ValueError
+    (line,) = log_lines()
+    assert (line["level"], line["message"], line["error"]) == ("WARNING", "bell not rung", "ValueError")
+    assert line["order_id"] == "o-1"
+    assert line["location"].startswith("test_what_is_worth_a_try_fails_with_a_warning_that_says_where:")
+
+
+def test_what_is_worth_a_try_and_works_is_not_spoken_of(log_lines: Callable[[], list[dict[str, Any]]]) -> None:
+    with best_effort("bell not rung"):
+        pass
+    assert log_lines() == []
+
+
+def test_an_end_that_was_asked_for_is_no_failure_to_pass_over() -> None:
+    with pytest.raises(KeyboardInterrupt), best_effort("bell not rung"):
+        raise KeyboardInterrupt
+
+
+def test_only_a_refusal_of_what_was_sent_is_a_fault_of_it() -> None:
+    refused, denied = client_error("ValidationException"), client_error("AccessDeniedException")
+    with pytest.raises(InvalidError, match=r"^too large$"), aws.refused_as("too large"):
+        raise refused
+    with pytest.raises(ClientError), aws.refused_as("too large"):
+        raise denied
+
+
+def test_what_there_is_no_time_for_is_postponed() -> None:
+    context: Any = Context(milliseconds_left=7_000)
+    check_time(context, 7)
+    with pytest.raises(PostponedError, match=r"^There was not enough time left for it\.$"):
+        check_time(context, 7.001)
+
+
+def test_only_a_file_that_must_be_in_the_code_is_missed_when_it_is_packed(tmp_path: Path) -> None:
+    self_check.main(tmp_path / "schema.json", Schema.load)
+    with pytest.raises(SystemExit, match=r"^schema names schema\.json, which is not in the code$"):
+        self_check.main(tmp_path / "schema.json", Schema.load, required=True)

@@ -30,7 +30,7 @@ from sqs_pipeline import ingest
 from sqs_pipeline.ingest_logic import Intake, Orders
 from sqs_pipeline.ingest_models import IngestSettings, Message
 from sqs_pipeline.ingest_routes import api_of
-from sqs_pipeline.ingest_store import OrderQueue, OrderTable
+from sqs_pipeline.ingest_store import OrderQueue, OrdersTable
 from sqs_pipeline.models import Order
 from tests.handlers.api_client import Answer, Calls, Client, event_of
 
@@ -61,13 +61,13 @@ class World:
     settings: IngestSettings
 
     def intake(self, schema: dict[str, Any] = SCHEMA) -> Intake:
-        table, queue = OrderTable(self.settings, self.dynamodb), OrderQueue(self.settings, self.sqs)
+        table, queue = OrdersTable(self.settings.table_name, self.dynamodb), OrderQueue(self.settings.queue_url, self.sqs)
         return Intake(Schema(schema), self.settings.group_by, table, queue)
 
     def client(self, schema: dict[str, Any] = SCHEMA, **changes: Any) -> Client:
         self.settings = dataclasses.replace(self.settings, **changes)
         intake = self.intake(schema) if self.settings.queue_url else None
-        api = api_of(self.settings, Orders(OrderTable(self.settings, self.dynamodb)), intake)
+        api = api_of(self.settings, Orders(OrdersTable(self.settings.table_name, self.dynamodb)), intake)
         return Client(api).with_seconds_left(20)
 
     def fifo(self) -> str:

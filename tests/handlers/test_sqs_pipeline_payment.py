@@ -72,7 +72,7 @@ class Till:
 
     def __post_init__(self) -> None:
         self.secrets.values = self.secrets.values or [{"url": self.payment.url, "api_key": KEY}]
-        chance = Chance(share=lambda: self.luck, clock=lambda: sum(self.pauses), sleep=self.pauses.append)
+        chance = Chance(share=lambda: self.luck, monotonic=lambda: sum(self.pauses), sleep=self.pauses.append)
         self.secret = Secret("arn:secret", self.secrets, clock=lambda: sum(self.pauses))
         self.api = PaymentApi(self.secret, Transport(self.limits), chance)
 
@@ -351,7 +351,8 @@ def test_a_key_that_stays_refused_is_no_outage_and_no_refusal_of_the_order(
 ) -> None:
     payment.otherwise = reply(status)
     error = till.failure()
-    assert (type(error), error.detail) == (HeldUpError, "The payment API cannot be used at the moment.")
+    assert isinstance(error, HeldUpError)
+    assert (error.detail, error.grows) == ("The payment API cannot be used at the moment.", True)
     assert error.hint == (f"The payment API refuses the credentials ({status}): put the right api_key into the payment secret.")
     assert (len(payment.requests), till.secrets.reads) == (2, 2)
 
@@ -445,7 +446,8 @@ NO_SECRET = ClientError(
 def test_a_secret_that_is_missing_or_malformed_says_how_to_put_it_and_not_what_is_in_it(till: Till, value: object) -> None:
     till.secrets.values = [value]
     error = till.failure()
-    assert error.detail == "The payment API cannot be reached at the moment."
+    assert isinstance(error, HeldUpError)
+    assert (error.detail, error.grows) == ("The payment API cannot be reached at the moment.", True)
     assert 'Put {"url": "https://...", "api_key": "..."} into the payment secret' in error.hint
     for secret in ("sk_live", "evil", "arn:", "pay.example.com"):
         assert secret not in error.hint

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import Fault, InvalidError
-from shared.strict_json import Json, parse, render
+from shared.strict_json import Json, parse, parse_object, render
 
 DIGITS = st.decimals(allow_nan=False, allow_infinity=False, places=None, min_value=Decimal("-1e37"), max_value=Decimal("1e37"))
 KEPT = DIGITS.filter(lambda number: len(number.as_tuple().digits) <= 38 and number.adjusted() >= -130)
@@ -138,6 +138,24 @@ def test_texts_without_an_end_take_no_longer_than_others(raw: str) -> None:
 def test_all_places_are_listed_up_to_a_hundred() -> None:
     assert [fault.pointer for fault in refusal('{"a": NaN, "b": ["\\u0000", 1e999]}').faults] == ["/a", "/b/0", "/b/1"]
     assert len(refusal("[" + "NaN," * 500 + "1]").faults) == 100
+
+
+@pytest.mark.parametrize("raw", ["[]", '"a"', "1", "null"])
+def test_what_must_be_an_object_and_is_none_is_refused(raw: str) -> None:
+    with pytest.raises(InvalidError, match=r"^The body must be a JSON object\.$"):
+        parse_object(raw)
+
+
+def test_an_object_may_be_nested_no_deeper_than_it_is_said() -> None:
+    assert parse_object('{"a": {}}', 2) == {"a": {}}
+    with pytest.raises(InvalidError, match="nested deeper than 1 levels"):
+        parse_object('{"a": {}}', 1)
+
+
+def test_a_text_is_read_as_its_bytes_are() -> None:
+    assert parse('{"ä": 1.50}') == parse('{"ä": 1.50}'.encode())
+    with pytest.raises(InvalidError, match=r"^The JSON is not UTF-8\.$"):
+        parse('"\ud800"')
 
 
 def test_what_json_has_no_form_for_is_an_error() -> None:

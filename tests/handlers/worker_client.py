@@ -162,7 +162,7 @@ class Pipeline:
             GuardedCharges(settings, payment.charge, self.table, share=lambda: 0.5),  # type: ignore[arg-type]
             announcer(settings.announcer, self.bus if settings.announcer.bus_name else self.sns).publish,
         )
-        chances = QueueChance(share=lambda: 1.0, now=lambda: self.now)
+        chances = QueueChance(share=lambda: 1.0, wall=lambda: self.now)
         return QueueConsumer(settings.queue, worker.work, worker.give_up, self.sqs, chances)
 
     def give_up(self, order: object) -> None:

@@ -49,7 +49,7 @@ class Envelope:
         Raises:
             InvalidError: It is no envelope, and all that is wrong is listed; or its version is not known here.
         """
-        document = strict_json.parse(text.encode("utf-8", "surrogatepass"))
+        document = strict_json.parse(text)
         if not isinstance(document, dict):
             msg = "The event is no envelope: it is no JSON object."
             raise InvalidError(msg)

@@ -1,7 +1,6 @@
 """The envelope's form on a bus, where rules match ``source``, ``detail-type`` and ``detail.metadata.version``."""
 
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
 from shared import strict_json
@@ -38,7 +37,7 @@ def entry_of(event: Envelope) -> dict[str, str]:
     document = {"source": event.source, "detail-type": event.type, "detail": detail}
     read = parse(strict_json.render(document))
     event_of(read)
-    if faults := list(_unfit(read, ())):
+    if faults := list(_unfit(read)):
         raise InvalidError(_UNFIT_NUMBERS, faults=faults)
     return {"Source": event.source, "DetailType": event.type, "Detail": strict_json.render(detail)}
 
@@ -49,7 +48,7 @@ def parse(text: str) -> Json:
     Raises:
         InvalidError: It is not JSON, or something in it cannot be kept exactly.
     """
-    return strict_json.parse(text.encode("utf-8", "surrogatepass"), _MOST_NESTING)
+    return strict_json.parse(text, _MOST_NESTING)
 
 
 def event_of(document: Json) -> Envelope:
@@ -75,13 +74,7 @@ def event_of(document: Json) -> Envelope:
     )
 
 
-def _unfit(value: Json, path: tuple[str | int, ...]) -> Iterator[Fault]:
-    match value:
-        case Decimal() if value == value.to_integral_value() and not _LEAST_INTEGER <= value <= _MOST_INTEGER:
+def _unfit(document: Json) -> Iterator[Fault]:
+    for path, number in strict_json.numbers(document):
+        if number == number.to_integral_value() and not _LEAST_INTEGER <= number <= _MOST_INTEGER:
             yield Fault.at(path, f"is not from {_LEAST_INTEGER} to {_MOST_INTEGER}: send it as a text")
-        case list():
-            for index, element in enumerate(value):
-                yield from _unfit(element, (*path, index))
-        case dict():
-            for name, member in value.items():
-                yield from _unfit(member, (*path, name))
