@@ -16,6 +16,7 @@ from serverless_patterns.local import commands
 from serverless_patterns.local.account import Account
 from serverless_patterns.local.commands import COMMAND, Choice
 from serverless_patterns.local.report import Report
+from serverless_patterns.version import installed_version
 
 DESCRIPTION = """Deploy the stacks on an AWS emulator on this machine, drive them, and see what happened.
 No Docker, no account: only loopback, and nothing is left behind."""
@@ -102,6 +103,7 @@ def _failed(message: str, code: int) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=COMMAND, description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"serverless-patterns {installed_version()}")
     add = parser.add_subparsers(dest="command", required=True, metavar="command").add_parser
     environment, pattern, app, where = _shared_options()
 

@@ -154,3 +154,14 @@ def differences(kind: str, expected: Mapping[str, object], got: Mapping[str, obj
             yield f"the {kind} {name} is missing"
         elif value is not ANY and got[name] != value:
             yield f"the {kind} {name} should be {value!r}, got {got[name]!r}"
+
+
+def names_at_least(*pointers: str) -> Callable[[Answer], Effect]:
+    """For ``Expected.effect``: the problem that is answered names these fields of the body, by their JSON pointers."""
+
+    def look(answer: Answer) -> Effect:
+        named = {error["pointer"] for error in answer.json.get("errors", [])}
+        missing = set(pointers) - named
+        return Effect(f"names {', '.join(sorted(named))}", tuple(f"{pointer} is not named" for pointer in sorted(missing)))
+
+    return look

@@ -22,6 +22,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from serverless_patterns.errors import LocalRunError
 from serverless_patterns.local.account import Account
 from serverless_patterns.local.payment_ledger import Answer, Charge, Ledger, Refund
 
@@ -97,7 +98,6 @@ class PaymentProvider:
         behaviour_for: Says for each reference how to behave. Default: approve.
         fail_share: The share of requests that fail whatever their reference, 0 to 1: half of them when they have charged.
         seed: Which requests fail.
-        down: Whether it takes connections and ends them at once.
         retry_after: The ``Retry-After`` of ``THROTTLE``, in seconds.
     """
 
@@ -107,12 +107,12 @@ class PaymentProvider:
         behaviour_for: Callable[[str], Behaviour] = lambda _: Behaviour.APPROVE,
         fail_share: float = 0.0,
         seed: int = 0,
-        down: bool = False,
         retry_after: int = 1,
     ) -> None:
         self.behaviour_for = behaviour_for
         self.fail_share = fail_share
-        self.down = down
+        #: Whether it takes connections and ends them at once.
+        self.down = False
         self.retry_after = retry_after
         #: What a client must show as ``Authorization: Bearer``. Another one may be set: the old one is then refused.
         self.api_key = secrets.token_urlsafe(24)
@@ -166,7 +166,21 @@ class PaymentProvider:
 
     @contextmanager
     def named_in(self, account: Account, secret_arn: str) -> Iterator[None]:
-        """Put the address and the key into a secret, and what was there before back at the end."""
+        """Put the address and the key into a secret, and what was there before back at the end.
+
+        Args:
+            account: Where the secret is.
+            secret_arn: Its ARN or name.
+
+        Raises:
+            LocalRunError: It is in AWS; nothing was touched.
+        """
+        if account.url is None:
+            msg = (
+                f"the payment provider is on this machine, where no function in AWS that reads {secret_arn} can reach it: "
+                "drive the stack on the emulator, or leave it out with --pattern"
+            )
+            raise LocalRunError(msg)
         client = account.client("secretsmanager")
         before = client.get_secret_value(SecretId=secret_arn)["SecretString"]
         self.put_secret(account, secret_arn)

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from serverless_patterns.local.account import Account, Stack
 from serverless_patterns.local.emulator import Emulator
@@ -14,10 +14,9 @@ from serverless_patterns.local.functions import FunctionLog
 from serverless_patterns.local.http_api import Answer, HttpApi, Request
 from serverless_patterns.local.payment_ledger import Charge
 from serverless_patterns.local.payment_provider import Behaviour, PaymentProvider
-from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Message, Queue
 from tests.support.functions import DeployedFunction
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
 
 FINAL = {"PAID", "DECLINED", "FAILED"}
 #: Nobody listens there: what a function sees of a service that is out.
@@ -26,28 +25,6 @@ NOBODY = "http://127.0.0.1:9"
 ENDED_BATCH = 8
 
 Row = dict[str, Any]
-Found = TypeVar("Found")
-
-
-def eventually(
-    what: str,
-    look: Callable[[], Found],
-    *,
-    good: Callable[[Found], object] = bool,
-    seconds: float = PATIENCE,
-    because: Callable[[], str] = lambda: "",
-) -> Found:
-    """What is seen as soon as it is good; else an error with what was seen last."""
-    seen: list[Found] = []
-
-    def met() -> bool:
-        seen[:] = [look()]
-        return bool(good(seen[0]))
-
-    assert wait_until(met, seconds=seconds, interval=0.1), (
-        f"{what}: not within {seconds:g} s; last seen: {seen[0]!r}\n{because()}"
-    )
-    return seen[0]
 
 
 def new_ids(number: int, word: str = "order") -> list[str]:
@@ -115,7 +92,7 @@ class Pipeline:
             states = {each: rows[each]["state"] if each in rows else "no row" for each in wanted}
             return {each: state for each, state in states.items() if state not in allowed}
 
-        eventually(
+        until(
             f"orders are {' or '.join(sorted(allowed))}",
             others,
             good=lambda rest: not rest,
@@ -132,7 +109,7 @@ class Pipeline:
 
     def emptied(self, *, seconds: float = PATIENCE) -> None:
         """Wait until the queue is empty."""
-        eventually(
+        until(
             "the queue is empty",
             self.queue.count,
             good=lambda count: count == 0,
@@ -151,7 +128,7 @@ class Pipeline:
 
     def letters(self, expected: int, *, seconds: float = PATIENCE) -> list[Message]:
         """All that is in the dead-letter queue, once there are so many, taken out."""
-        eventually(f"{expected} dead letters", self.dead_letters.count, good=lambda count: count >= expected, seconds=seconds)
+        until(f"{expected} dead letters", self.dead_letters.count, good=lambda count: count >= expected, seconds=seconds)
         return self.dead_letters.take()
 
     def circuits_opened(self, since: datetime) -> float:

@@ -12,8 +12,9 @@ import pytest
 from serverless_patterns.local.account import Stack
 from serverless_patterns.local.payment_provider import Behaviour
 from serverless_patterns.local.queues import Queue
-from tests.local.pipeline import NOBODY, eventually, new_ids, order, piped
+from tests.local.pipeline import NOBODY, new_ids, order, piped
 from tests.support.intake import Intake, csv_of, new_key
+from tests.support.waiting import until
 
 BODY = """
 from aws_cdk import Duration, aws_events, aws_events_targets, aws_sqs
@@ -66,7 +67,7 @@ def pipeline(emulator, account, stack):
 
 @pytest.fixture(scope="module")
 def intake(emulator, account, stack):
-    return Intake(emulator, account, stack, name="Files", folder="")
+    return Intake(emulator, account, stack, prefix="Files", folder="")
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def inbox(account, stack):
 def arrived(inbox, number):
     """The events that have arrived, as soon as there are so many, and all that are there by then."""
     found = []
-    eventually("events arrive", lambda: found.extend(inbox.take()) or found, good=lambda events: len(events) >= number)
+    until("events arrive", lambda: found.extend(inbox.take()) or found, good=lambda events: len(events) >= number)
     return [json.loads(message.body) for message in found]
 
 
@@ -137,4 +138,4 @@ def test_a_file_is_announced_when_the_bus_can_be_reached_again_and_is_not_worked
     (event,) = arrived(inbox, 1)
     assert (event["detail-type"], event["detail"]["data"]["accepted"]) == ("objects.processed", 3)
     intake.emptied()
-    assert (intake.queue("DeadLetter").count(), inbox.count()) == (0, 0)
+    assert (intake.dead_letters().count(), inbox.count()) == (0, 0)

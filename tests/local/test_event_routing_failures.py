@@ -9,8 +9,9 @@ import pytest
 
 from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Inbox
+from tests.support.deployed import taken
 from tests.support.functions import DeployedFunction
-from tests.support.routing import Routing, each_once, event, id_of, ids_of, letter_id, taken
+from tests.support.routing import Routing, each_once, event, id_of, ids_of, letter_id
 from tests.support.waiting import PATIENCE, eventually
 
 #: The user's functions: each writes down what it gets, since a log may lose the last words of who dies.
@@ -179,7 +180,7 @@ def crashed(broken):
     dying = {when: event("orders.dying", dies=when) for when in ("before", "after", "always")}
     hanging = event("orders.hanging")
     for route in ("Dying", "Hanging"):
-        broken.set_visibility(route, HIDDEN)
+        broken.set_visibility(HIDDEN, route)
     broken.put(*dying.values(), hanging)
     return SimpleNamespace(**dying, hanging=hanging)
 

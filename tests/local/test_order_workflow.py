@@ -1,5 +1,6 @@
 """OrderWorkflow, deployed by the real CDK CLI: every path of an order, forward and back, and what is left to people."""
 
+import functools
 import json
 import uuid
 
@@ -9,8 +10,9 @@ from serverless_patterns.local.drives.order_workflow import drive
 from serverless_patterns.local.hops import Hop
 from serverless_patterns.local.payment_provider import Behaviour, first
 from serverless_patterns.local.queues import Inbox, Queue
-from tests.local.pipeline import NOBODY, eventually, new_ids
+from tests.local.pipeline import NOBODY, new_ids
 from tests.local.workflow import app, running, told
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +96,7 @@ def test_an_order_that_comes_three_times_is_worked_once(workflow, order_id):
     order = workflow.order(order_id)
     workflow.send(order, order, order)
     assert workflow.ended(order_id).row["state"] == "SHIPPED"
-    eventually("the queue is empty", workflow.queue.count, good=lambda count: count == 0)
+    until("the queue is empty", workflow.queue.count, good=lambda count: count == 0)
     assert (workflow.available(order_id), workflow.money(order_id), workflow.dead_letters.count()) == (3, ["charge"], 0)
 
 
@@ -239,17 +241,12 @@ def test_a_refund_that_fails_is_left_to_people_with_all_that_is_known(workflow, 
     assert [event["type"] for event in told(inbox, order_id)] == ["orders.unresolved"]
 
 
-def test_what_is_left_to_people_sets_off_a_critical_alarm(workflow, account, order_id):
+def test_what_is_left_to_people_sets_off_a_critical_alarm(workflow, order_id):
     workflow.behave(**{f"{order_id}/refund": Behaviour.REFUSE})
     workflow.worked(order_id, ship_to={"country": "XX"})
-    pages = account.client("cloudwatch").get_paginator("describe_alarms")
-    watched = [{"Name": "QueueName", "Value": workflow.outputs["ManualQueueUrl"].rpartition("/")[2]}]
-
-    def states():
-        alarms = (alarm for page in pages.paginate() for alarm in page["MetricAlarms"])
-        return {a["MetricName"]: a["StateValue"] for a in alarms if a.get("Dimensions") == watched}
-
-    eventually("it goes off", states, good=lambda seen: seen["ApproximateNumberOfMessagesVisible"] == "ALARM")
+    queue = workflow.outputs["ManualQueueUrl"].rpartition("/")[2]
+    alarms = functools.partial(workflow.alarms, "QueueName", queue)
+    until("it goes off", alarms, good=lambda found: found["ApproximateNumberOfMessagesVisible"] == "ALARM")
     assert len(workflow.kept(order_id)) == 1
 
 
@@ -269,7 +266,7 @@ def test_a_second_execution_of_an_order_touches_nothing(workflow, account, order
 def test_a_message_that_is_no_order_is_put_aside_with_its_reason(workflow, order_id):
     poison = json.dumps({"id": f"{order_id}:x"})
     workflow.send(poison)
-    letters = eventually("it is put aside", lambda: workflow.dead_letters.take(lambda message: message.body == poison))
+    letters = until("it is put aside", lambda: workflow.dead_letters.take(lambda message: message.body == poison))
     assert [letter.attributes["Reason"].split(" /")[0] for letter in letters] == [
         "The order has no id that can name its execution."
     ]
@@ -279,7 +276,7 @@ def test_another_order_under_a_used_id_is_put_aside_with_its_reason(workflow, or
     first_one = workflow.worked(order_id).row
     other = json.dumps(workflow.order(order_id, amount=1))
     workflow.send(other)
-    letters = eventually("it is put aside", lambda: workflow.dead_letters.take(lambda message: message.body == other))
+    letters = until("it is put aside", lambda: workflow.dead_letters.take(lambda message: message.body == other))
     assert [letter.attributes["Reason"] for letter in letters] == [
         "Another order has had this id before: send it under another one."
     ]
@@ -301,7 +298,7 @@ def test_orders_wait_while_no_execution_can_be_started(workflow, order_id):
     with workflow.changed("Starter", AWS_ENDPOINT_URL_SFN=NOBODY):
         workflow.send(workflow.order(order_id))
         log = workflow.starter_log
-        eventually("it comes again", lambda: [line for line in log.lines() if '"comes again"' in line], because=log.last_lines)
+        until("it comes again", lambda: [line for line in log.lines() if '"comes again"' in line], because=log.last_lines)
         assert workflow.execution(order_id)["status"] == "not started"
     assert workflow.ended(order_id).row["state"] == "SHIPPED"
 
@@ -320,7 +317,7 @@ def express(emulator, account, deploy_app):
 )
 def test_an_express_workflow_works_the_same_way(express, order_id, country, state, money):
     express.send(express.order(order_id, ship_to={"country": country}))
-    eventually(f"it is {state}", lambda: express.row(order_id).get("state"), good=lambda seen: seen == state)
+    until(f"it is {state}", lambda: express.row(order_id).get("state"), good=lambda seen: seen == state)
     assert express.money(order_id) == money
 
 

@@ -1,5 +1,6 @@
 """OrderWorkflow broken on purpose: what is down, throttled, too late, comes twice or never; and what is done about it."""
 
+import functools
 import json
 import uuid
 from collections import Counter
@@ -11,9 +12,9 @@ import pytest
 from serverless_patterns.local.payment_provider import Behaviour, first
 from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Inbox
-from tests.local.pipeline import NOBODY, eventually
+from tests.local.pipeline import NOBODY
 from tests.local.workflow import ENDED, app, running, told
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +83,14 @@ def flood(account, workflow):
             wave = mixed[start : start + WAVE]
             workflow.send(*wave)
             ended |= {each["id"]: workflow.ended(each["id"]) for each in wave if isinstance(each, dict)}
-        eventually("the queue is empty", workflow.queue.count, good=lambda count: count == 0)
+        until("the queue is empty", workflow.queue.count, good=lambda count: count == 0)
         letters = []
 
         def aside():
             letters.extend(workflow.dead_letters.take(lambda message: run in message.body))
             return letters
 
-        eventually("poison is put aside", aside, good=lambda found: len(found) >= len(poison))
+        until("poison is put aside", aside, good=lambda found: len(found) >= len(poison))
         announced = [json.loads(message.body) for message in inbox.received()]
     manual = [json.loads(message.body) for message in workflow.manual.take(lambda message: run in message.body)]
     return SimpleNamespace(ids=ids, ended=ended, poison=poison, letters=letters, announced=announced, manual=manual, run=run)
@@ -143,7 +144,7 @@ def test_a_message_that_is_no_order_keeps_none_of_its_batch_from_being_started(w
     with workflow.held():
         workflow.send(poison, workflow.order(order_id), poison)
     assert workflow.ended(order_id).row["state"] == "SHIPPED"
-    eventually("the queue is empty", workflow.queue.count, good=lambda count: count == 0)
+    until("the queue is empty", workflow.queue.count, good=lambda count: count == 0)
     letters = workflow.dead_letters.take(lambda message: order_id in message.body)
     assert [letter.body for letter in letters] == [poison] * 2
     assert all("JSON" in letter.attributes["Reason"] for letter in letters)
@@ -156,7 +157,7 @@ def test_a_step_whose_function_is_throttled_is_tried_again_until_it_may_run(work
     with workflow.throttled("Stock"):
         workflow.send(workflow.order(order_id))
         assert wait_until(lambda: workflow.row(order_id).get("state") == "PROCESSING", seconds=PATIENCE)
-        eventually("it was throttled", lambda: workflow.errors(order_id))
+        until("it was throttled", lambda: workflow.errors(order_id))
     ended = workflow.ended(order_id)
     assert (ended.row["state"], {*ended.errors}) == ("SHIPPED", {"Lambda.TooManyRequestsException"})
     assert (workflow.available(order_id), workflow.money(order_id)) == (3, ["charge"])
@@ -165,7 +166,7 @@ def test_a_step_whose_function_is_throttled_is_tried_again_until_it_may_run(work
 def test_an_order_waits_while_its_stock_cannot_be_reached(workflow, order_id):
     with workflow.changed("Stock", AWS_ENDPOINT_URL_DYNAMODB=NOBODY):
         workflow.send(workflow.order(order_id))
-        eventually("it was tried", lambda: workflow.errors(order_id))
+        until("it was tried", lambda: workflow.errors(order_id))
     ended = workflow.ended(order_id)
     assert (ended.row["state"], {*ended.errors}) == ("SHIPPED", {"UnavailableError"})
     assert (workflow.available(order_id), workflow.money(order_id)) == (3, ["charge"])
@@ -234,6 +235,44 @@ def test_what_cannot_even_be_left_to_people_is_in_the_execution_that_fails(workf
     assert (ended.status, ended.error, ended.row["state"]) == ("FAILED", "CompensationFailed", "UNRESOLVED")
     assert [(each["step"], each["error"]) for each in json.loads(ended.cause)] == [("RefundPayment", "RefundRefusedError")]
     assert workflow.kept(order_id) == []
+
+
+def test_what_is_left_to_people_is_cut_to_what_an_execution_can_keep(workflow, order_id):
+    endless = {
+        "FunctionName": workflow.outputs["PaymentName"],
+        "Payload": {"step": "x" * 40_000, "order_id": order_id, "execution": "", "order": {}},
+    }
+    with workflow.redefined("RefundPayment", Arguments=endless, Retry=[]):
+        ended = workflow.worked(order_id, **ABROAD)
+    (letter,) = workflow.kept(order_id)
+    ((step, error, cause),) = [(each["step"], each["error"], each["cause"]) for each in letter["unresolved"]]
+    assert (step, error, len(cause)) == ("RefundPayment", "KeyError", 8192)
+    assert (ended.error, ended.row["state"]) == ("CompensationFailed", "UNRESOLVED")
+    assert json.loads(ended.cause) == [{"step": step, "error": error, "cause": cause[:1000]}]
+
+
+@pytest.mark.parametrize(("gone", "other"), [("Warehouse", "Topic"), ("Topic", "Warehouse")])
+def test_what_can_neither_be_told_nor_left_to_people_fails_its_execution_and_is_kept_from_nobody_else(
+    workflow, inbox, order_id, gone, other
+):
+    with workflow.untold(gone, before=other):
+        ended = workflow.worked(order_id)
+    assert (ended.status, ended.error, ended.row["state"]) == ("FAILED", "AnnouncementFailed", "SHIPPED")
+    assert ended.cause.startswith(f"Not told: {gone}: S")
+    heard = workflow.announced(order_id) if other == "Warehouse" else told(inbox, order_id)
+    assert [event["type"] for event in heard] == ["orders.shipped"]
+    assert workflow.kept(order_id) == []
+    alarms = functools.partial(workflow.alarms, "StateMachineArn", workflow.machine)
+    until("its alarm goes off", alarms, good=lambda found: found["ExecutionsFailed"] == "ALARM")
+
+
+@pytest.mark.parametrize("reason", [None, 7, ["card"], {"code": "card"}], ids=["null", "number", "list", "object"])
+def test_an_order_that_is_declined_for_a_reason_that_is_no_text_is_declined(workflow, order_id, reason):
+    answer = {"payment": {"success": False, "reason": reason}, "charge_tried": False}
+    with workflow.redefined("ProcessPayment", Assign=answer):
+        ended = workflow.worked(order_id)
+    assert (ended.status, ended.row["state"], ended.row["reason"]) == ("SUCCEEDED", "DECLINED", "Payment processing failed")
+    assert workflow.available(order_id) == 5
 
 
 def test_an_order_whose_end_cannot_be_written_down_is_announced_and_its_execution_fails(workflow, inbox, order_id):

@@ -14,9 +14,9 @@ from serverless_patterns.local.functions import FunctionLog
 from serverless_patterns.local.http_api import Answer, HttpApi, Request
 from serverless_patterns.local.payment_provider import Behaviour, PaymentProvider
 from serverless_patterns.local.queues import Queue
-from tests.local.pipeline import NOBODY, eventually
+from tests.local.pipeline import NOBODY
 from tests.support.functions import DeployedFunction
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
 
 #: As by default, but for pauses that nobody has to wait for. What is told on the one bus is heard by a queue.
 BODY = """
@@ -103,7 +103,7 @@ class Shop:
 
     def ended(self, order_id: str, *, seconds: float = PATIENCE) -> dict[str, Any]:
         """The row of an order once nothing more is done for it."""
-        return eventually(
+        return until(
             f"{order_id} ends", lambda: self.row(order_id), good=lambda row: row.get("state") in ENDED, seconds=seconds
         )
 
@@ -125,7 +125,7 @@ class Shop:
             found.extend(json.loads(message.body) for message in self.heard.take(lambda message: order_id in message.body))
             return found
 
-        return eventually("it is announced", look)
+        return until("it is announced", look)
 
     def starting_nothing(self) -> AbstractContextManager[None]:
         """A starter that cannot reach Step Functions, as long as this lasts."""
@@ -181,7 +181,7 @@ def test_an_order_that_is_posted_again_and_again_is_worked_once(request, kind, o
     shop.ended(order_id)
     last = shop.post(order)
     assert {(answer.status, answer.text) for answer in (first, *others, last)} == {(202, first.text)}
-    eventually("all of it is done", lambda: shop.available(order_id), good=lambda left: left == 3)
+    until("all of it is done", lambda: shop.available(order_id), good=lambda left: left == 3)
     assert shop.charges(order_id) == 1
 
 
@@ -293,7 +293,7 @@ def test_an_event_with_no_order_in_it_is_kept_with_its_reason(by_event, order_id
     if fault == "no id":
         del data["id"]
     by_event.publish([data] if fault == "no object" else data, version=2 if fault == "a version of tomorrow" else 1)
-    (letter,) = eventually("it is kept", lambda: by_event.dead_letters.take(lambda message: order_id in message.body))
+    (letter,) = until("it is kept", lambda: by_event.dead_letters.take(lambda message: order_id in message.body))
     reason = {
         "no id": "The order has no id that can name its execution.",
         "no object": "The event is no event of EventBridge with an envelope",
@@ -307,7 +307,7 @@ def test_an_event_whose_order_could_not_be_started_comes_again_and_is_worked(by_
     order = by_event.order(order_id)
     with by_event.starting_nothing():
         by_event.publish(order)
-        eventually("it was tried", lambda: [line for line in by_event.starter_log.lines() if '"comes again"' in line])
+        until("it was tried", lambda: [line for line in by_event.starter_log.lines() if '"comes again"' in line])
     assert by_event.row(order_id) == {}
     assert by_event.ended(order_id)["state"] == "SHIPPED"
     assert by_event.dead_letters.count() == 0

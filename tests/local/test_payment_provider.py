@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import urllib3
 
-from serverless_patterns.local.account import Account
+from serverless_patterns.errors import LocalRunError
+from serverless_patterns.local.account import Account, Stack
+from serverless_patterns.local.drives import order_workflow, sqs_pipeline
 from serverless_patterns.local.payment_provider import DRIP, REFUNDS, Behaviour, PaymentProvider, Received, first
 from serverless_patterns.local.processes import wait_until
 from tests.support.waiting import PATIENCE
@@ -299,6 +301,16 @@ def test_a_provider_stops_although_a_client_waits():
 def test_it_has_no_address_unless_it_runs():
     with pytest.raises(RuntimeError, match="only inside of its `with` block"):
         _ = PaymentProvider().url
+
+
+@pytest.mark.parametrize("drive", [order_workflow.drive, sqs_pipeline.drive], ids=["order_workflow", "sqs_pipeline"])
+def test_a_stack_in_aws_is_not_driven_since_it_could_not_reach_the_provider(drive):
+    hops = []
+    with pytest.raises(
+        LocalRunError, match=r"^the payment provider is on this machine.* reads an-arn .*, or leave it out with"
+    ):
+        drive(Account(None), Stack("prod-orders", {"PaymentSecretArn": "an-arn"}), hops.append)
+    assert hops == []
 
 
 def test_its_address_and_its_key_are_put_into_a_secret(provider, account: Account):

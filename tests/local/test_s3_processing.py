@@ -13,6 +13,7 @@ from serverless_patterns.local.drives.s3_processing import drive, png
 from serverless_patterns.local.functions import FunctionLog
 from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Inbox
+from tests.support.deployed import taken
 from tests.support.intake import KEYS, Intake, announced, csv_of, new_key, of_version
 from tests.support.waiting import PATIENCE, eventually
 
@@ -200,7 +201,7 @@ def test_a_message_that_is_no_event_about_this_bucket_is_put_aside_with_the_reas
     foreign = {"detail-type": "Object Created", "detail": {"bucket": bucket, "object": {"key": "incoming/a.csv", **version}}}
     poison = {"no JSON": "JSON", json.dumps({"detail-type": "sold"}): "no event", json.dumps(foreign): "another bucket"}
     intake.queue().send(*poison)
-    letters = intake.letters(lambda message: message.body in poison, number=3)
+    letters = taken(intake.dead_letters(), 3, lambda message: message.body in poison)
     assert {letter.body for letter in letters} == poison.keys()
     assert [letter.attributes["Reason"] for letter in letters if poison[letter.body] not in letter.attributes["Reason"]] == []
 
@@ -221,7 +222,7 @@ def test_nothing_of_what_is_in_a_file_is_logged(account, intake):
 
 def test_the_drive_shows_each_hop_and_deletes_its_own_files_and_rows_only(account, stack, intake):
     of_somebody_else = intake.worked(new_key("of-somebody-else.csv"), csv_of(2))
-    intake.queue("DeadLetter").send("of somebody else")
+    intake.dead_letters().send("of somebody else")
 
     def there():
         buckets = [intake.output(name) for name in ("BucketName", "OutputBucketName")]
@@ -235,7 +236,7 @@ def test_the_drive_shows_each_hop_and_deletes_its_own_files_and_rows_only(accoun
     assert len(hops) > 6
     assert [hop for hop in hops if hop.faults] == []
     assert there() == before
-    assert [letter.body for letter in intake.letters(lambda _: True)] == ["of somebody else"]
+    assert [letter.body for letter in taken(intake.dead_letters())] == ["of somebody else"]
 
 
 def test_s3_processing_has_a_drive():

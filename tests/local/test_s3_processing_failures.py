@@ -21,6 +21,7 @@ import pytest
 from serverless_patterns.local.drives.s3_processing import png
 from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Inbox
+from tests.support.deployed import taken
 from tests.support.intake import KEYS, Intake, announced, csv_of, new_key, of_version
 from tests.support.waiting import PATIENCE, eventually
 
@@ -146,7 +147,7 @@ def test_a_hostile_file_is_rejected_with_its_reason_and_announced_so(small, judg
 
 def test_a_hostile_file_is_not_tried_again_and_stops_no_other(small, judged):
     assert {status["state"] for status in judged.statuses.values()} == {"REJECTED"}
-    assert small.queue("DeadLetter").count() == 0
+    assert small.dead_letters().count() == 0
     assert small.worked(new_key("good.csv"), csv_of(2))["state"] == "PROCESSED"
 
 
@@ -184,7 +185,7 @@ def test_events_of_one_version_that_are_worked_at_the_same_time_leave_its_rows_o
         assert (status["state"], status["counts"]["accepted"]) == ("PROCESSED", 900)
         assert set(small.rows(status)) == set(range(2, 902))
         assert {each["id"] for each in announced(inbox)} == {f"{status['object']}@{status['version']}:PROCESSED"}
-    assert small.queue("DeadLetter").count() == 0
+    assert small.dead_letters().count() == 0
 
 
 def test_the_event_of_an_older_version_that_comes_late_changes_nothing(account, small):
@@ -288,7 +289,7 @@ def _has(intake, rows_id, row):
 
 def letters_about(intake, key, number=1):
     """The messages about an object in the dead-letter queue, as soon as there are so many."""
-    return intake.letters(lambda message: json.dumps(key) in message.body, number)
+    return taken(intake.dead_letters(), number, lambda message: json.dumps(key) in message.body)
 
 
 @pytest.fixture(scope="module")
@@ -463,7 +464,7 @@ def test_a_file_that_takes_longer_than_an_invocation_goes_on_in_the_next_one_whe
     assert continued.statuses[-1]["counts"] == {"rows": continued.rows, "accepted": continued.rows, "rejected": 0}
     assert continued.stored == set(range(3, continued.rows + 2))  # row 2, which was there before, was not written again
     assert [event["type"] for event in continued.events] == ["objects.processed"]
-    assert large.queue("DeadLetter").count() == 0
+    assert large.dead_letters().count() == 0
 
 
 @pytest.fixture(scope="module")

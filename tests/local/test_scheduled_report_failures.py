@@ -87,7 +87,7 @@ def deployed(emulator, account, stack, database, between):
 def report(deployed):
     """The report; nobody leaves a kept event behind."""
     yield deployed
-    assert [letter.body for letter in deployed.queue().take()] == []
+    assert [letter.body for letter in deployed.dead_letters().take()] == []
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def down(account, stack, deployed, between, database):
         between.refusing(lambda call: refusal_in_json("DatabaseUnavailableException") if call.service == "rds-data" else None),
     ):
         deployed.send({"date": day})
-        assert wait_until(deployed.queue().count, seconds=PATIENCE)
+        assert wait_until(deployed.dead_letters().count, seconds=PATIENCE)
         run, files, people = deployed.run(day), deployed.keys(day), [*told(inbox, day), *deployed.mails(day)]
         alarm = eventually(lambda: deployed.alarm("ApproximateNumberOfMessagesVisible"), "ALARM")
         heard = eventually(lambda: _of_dead_letters(alarms.received(), deployed), wanted=True)

@@ -19,6 +19,7 @@ import pytest
 
 from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Inbox
+from tests.support.deployed import taken
 from tests.support.fanout import Fanout, event
 from tests.support.waiting import PATIENCE, eventually
 
@@ -243,7 +244,7 @@ def kept(fanout, events, table="AuditTableName"):
 def failing(broken):
     """Twelve events to a subscriber that fails at each, and what had become of them when all was quiet."""
     events = [event() for _ in range(12)]
-    broken.set_visibility("Failing", 1)
+    broken.set_visibility(1, "Failing")
     broken.publish_events(events, case="failing")
     queue, dead_letters = broken.queue("Failing"), broken.dead_letters("Failing")
     waiting = eventually(lambda: (queue.count(), dead_letters.count()), (0, 12))
@@ -269,7 +270,7 @@ def test_when_a_subscriber_is_mended_what_waits_in_its_dead_letter_queue_is_move
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("app.py", f"{CODE}\nfails = records\n")
     account.client("lambda").update_function_code(FunctionName=broken.output("FailingFunctionName"), ZipFile=code.getvalue())
-    broken.set_visibility("Failing", 60)
+    broken.set_visibility(60, "Failing")
     # By hand, since the emulator knows no StartMessageMoveTask.
     dead_letters, moved = broken.dead_letters("Failing"), []
     while letters := dead_letters.take():
@@ -281,13 +282,6 @@ def test_when_a_subscriber_is_mended_what_waits_in_its_dead_letter_queue_is_move
     assert eventually(lambda: ids_seen(broken, "Failing"), expected) == expected
     assert eventually(broken.queue("Failing").count, 0) == 0
     assert dead_letters.count() == 0
-
-
-def taken(queue, number):
-    """So many letters of a queue, as soon as they are there."""
-    letters = []
-    wait_until(lambda: letters.extend(queue.take()) or len(letters) >= number, seconds=PATIENCE, interval=0.1)
-    return letters
 
 
 @pytest.fixture(scope="module")
@@ -430,7 +424,7 @@ def killed(account, steady):
     ids = [mappings.list_event_source_mappings(FunctionName=name)["EventSourceMappings"][0]["UUID"] for name in names]
     for name, each in zip(("KilledAudit", "KilledTotals"), ids, strict=True):
         mappings.update_event_source_mapping(UUID=each, Enabled=False)
-        steady.set_visibility(name, 3)
+        steady.set_visibility(3, name)
     for each in events:
         steady.publish(each, case="killed")
     for each in ids:
@@ -479,7 +473,7 @@ def publish_in_order(fanout, run, groups):
 
 
 def test_a_fifo_topic_keeps_the_order_of_each_group_also_where_a_message_fails_at_first(ordered):
-    ordered.set_visibility("Stumbling", 2)
+    ordered.set_visibility(2, "Stumbling")
     groups = {group: [f"{group}{number}" for number in range(8)] for group in ("a", "b")}
     groups["a"][3] = "stumble"
     publish_in_order(ordered, "order", groups)

@@ -18,7 +18,8 @@ import pytest
 from serverless_patterns.local.payment_provider import PATH, Behaviour, first
 from serverless_patterns.local.processes import wait_until
 from serverless_patterns.local.queues import Inbox
-from tests.local.pipeline import FINAL, NOBODY, eventually, new_ids, order, piped, undisturbed
+from tests.local.pipeline import FINAL, NOBODY, new_ids, order, piped, undisturbed
+from tests.support.waiting import until
 
 #: As by default, but for a clock that runs faster and an API that takes a crowd.
 BODY = """
@@ -58,7 +59,7 @@ def inbox(account, pipeline):
 
 def told(inbox, expected):
     """What is announced, once there is so much of it."""
-    messages = eventually(f"{expected} announcements", inbox.received, good=lambda found: len(found) >= expected)
+    messages = until(f"{expected} announcements", inbox.received, good=lambda found: len(found) >= expected)
     return [json.loads(message.body) for message in messages]
 
 
@@ -163,7 +164,7 @@ def flood(deployed, account):
         rows = deployed.settled(ids, seconds=120)
         deployed.emptied()
         letters = deployed.dead_letters.messages()
-        eventually(
+        until(
             "the announcements", lambda: len({json.loads(each.body)["id"] for each in inbox.received()}), good=len(ids).__le__
         )
         events = [json.loads(message.body) for message in inbox.received()]
@@ -219,7 +220,7 @@ def test_while_the_provider_is_down_orders_wait_in_the_queue_and_all_are_paid_wh
     before = pipeline.circuits_opened(began)
     pipeline.provider.down = True
     pipeline.send(*map(order, ids))
-    eventually("the circuit opens again and again", lambda: pipeline.circuits_opened(began) - before, good=lambda n: n >= 3)
+    until("the circuit opens again and again", lambda: pipeline.circuits_opened(began) - before, good=lambda n: n >= 3)
     assert pipeline.dead_letters.count() == 0
     pipeline.provider.down = False
     rows = pipeline.paid(*ids)
@@ -233,9 +234,7 @@ def test_an_open_circuit_sets_off_its_alarm(pipeline):
     (alarm,) = pipeline.alarms_of("CircuitOpened")
     pipeline.provider.down = True
     pipeline.send(*map(order, ids))
-    eventually(
-        f"{alarm['AlarmName']} goes off", lambda: pipeline.alarms_of("CircuitOpened")[0]["StateValue"], good="ALARM".__eq__
-    )
+    until(f"{alarm['AlarmName']} goes off", lambda: pipeline.alarms_of("CircuitOpened")[0]["StateValue"], good="ALARM".__eq__)
     pipeline.provider.down = False
     pipeline.paid(*ids)
 
@@ -317,7 +316,7 @@ def held_up(deployed, account):
         deployed.recycle()
         for order_id in (unwritten, refused):
             deployed.post(order(order_id))
-            eventually("it is put off", lambda each=order_id: put_off(deployed, each), because=deployed.worker_log.last_lines)
+            until("it is put off", lambda each=order_id: put_off(deployed, each), because=deployed.worker_log.last_lines)
             deployed.provider.put_secret(account, secret)
             deployed.provider.api_key = "not-known-yet"
         deployed.provider.put_secret(account, secret)
@@ -356,7 +355,7 @@ def mishaps(deployed):
             deployed.behave({ids[5]: first(1, Behaviour.DRIP)})
             with deployed.held():
                 deployed.send(*map(order, ids))
-            eventually("the sixth order is being charged", lambda ids=ids: deployed.charges([ids[5]]))
+            until("the sixth order is being charged", lambda ids=ids: deployed.charges([ids[5]]))
             deployed.signal_worker(number)
         deployed.settled([*killed, *frozen], seconds=60)
         deployed.emptied()
@@ -391,7 +390,7 @@ def test_an_order_waits_while_the_worker_cannot_reach_its_table(pipeline):
     (order_id,) = new_ids(1)
     with pipeline.outage("Worker", "DYNAMODB"):
         pipeline.send(order(order_id))
-        eventually("it comes again", lambda: [line for line in pipeline.worker_log.lines() if '"comes again"' in line])
+        until("it comes again", lambda: [line for line in pipeline.worker_log.lines() if '"comes again"' in line])
     pipeline.paid(order_id)
     assert len(pipeline.charges([order_id])) == 1
 

@@ -8,7 +8,8 @@ import pytest
 
 from serverless_patterns.local.account import Stack
 from serverless_patterns.local.payment_provider import Behaviour, first
-from tests.local.pipeline import eventually, new_ids, order, piped, undisturbed
+from tests.local.pipeline import new_ids, order, piped, undisturbed
+from tests.support.waiting import until
 
 BODY = """
 from aws_cdk import Duration, aws_dynamodb, aws_sns, aws_sqs, aws_secretsmanager
@@ -198,7 +199,7 @@ def test_while_the_provider_is_down_orders_keep_their_order_and_none_is_lost(fif
     with fifo.held():
         for number, each in enumerate(ids):
             fifo.post(order(each, customer=f"customer-{number % 2}"))
-    eventually("the circuit is open", lambda: [line for line in fifo.worker_log.lines() if '"postponed"' in line])
+    until("the circuit is open", lambda: [line for line in fifo.worker_log.lines() if '"postponed"' in line])
     fifo.provider.down = False
     fifo.paid(*ids)
     charged = [charge.reference for charge in fifo.charges(ids)]

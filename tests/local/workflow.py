@@ -1,7 +1,7 @@
 """One deployed ``OrderWorkflow``, used and broken from outside: its queue, AWS's own APIs, and a payment provider."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +13,8 @@ from serverless_patterns.local.emulator import Emulator
 from serverless_patterns.local.functions import FunctionLog
 from serverless_patterns.local.payment_provider import Behaviour, PaymentProvider
 from serverless_patterns.local.queues import Inbox, Queue
-from tests.local.pipeline import eventually
 from tests.support.functions import DeployedFunction
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
 
 #: As by default, but for pauses that nobody has to wait for.
 BODY = """
@@ -110,7 +109,7 @@ class Workflow:
 
     def ended(self, order_id: str, *, seconds: float = PATIENCE) -> Ended:
         """The execution once it has ended."""
-        found = eventually(
+        found = until(
             f"{order_id} ends",
             lambda: self.execution(order_id),
             good=lambda found: found["status"] in ENDED,
@@ -170,10 +169,42 @@ class Workflow:
     @contextmanager
     def redefined(self, state: str | None = None, **fields: Any) -> Iterator[None]:
         """A state machine with other fields of a state, or of its own, as long as this lasts."""
+        with self._rewritten(lambda machine: (_states_of(machine)[state] if state else machine).update(fields)):
+            yield
+
+    @contextmanager
+    def untold(self, name: str, *, before: str) -> Iterator[None]:
+        """One who can neither be told nor have that left to people, which is known before somebody else is told."""
+
+        def change(machine: dict[str, Any]) -> None:
+            states = _states_of(machine)
+            for state in (states[f"Tell{name}"], states[f"Keep{name}"]):
+                gone = {
+                    field: f"{state['Arguments'][field]}-gone"
+                    for field in ("QueueUrl", "TopicArn")
+                    if field in state["Arguments"]
+                }
+                state.update(Arguments={**state["Arguments"], **gone}, Retry=[])
+            (branch,) = (each for each in machine["States"]["Broadcast"]["Branches"] if each["StartAt"] == f"Tell{before}")
+            branch["States"]["Later"] = {"Type": "Wait", "Seconds": 3, "Next": branch["StartAt"]}
+            branch["StartAt"] = "Later"
+
+        with self._rewritten(change):
+            yield
+
+    def alarms(self, dimension: str, value: str) -> dict[str, str]:
+        """Metric -> state of each alarm that watches this."""
+        pages = self._account.client("cloudwatch").get_paginator("describe_alarms").paginate()
+        watched = [{"Name": dimension, "Value": value}]
+        alarms = (alarm for page in pages for alarm in page["MetricAlarms"])
+        return {alarm["MetricName"]: alarm["StateValue"] for alarm in alarms if alarm.get("Dimensions") == watched}
+
+    @contextmanager
+    def _rewritten(self, change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
         before = self._states.describe_state_machine(stateMachineArn=self.machine)["definition"]
-        changed = json.loads(before)
-        (changed["States"][state] if state else changed).update(fields)
-        self._states.update_state_machine(stateMachineArn=self.machine, definition=json.dumps(changed))
+        machine = json.loads(before)
+        change(machine)
+        self._states.update_state_machine(stateMachineArn=self.machine, definition=json.dumps(machine))
         try:
             yield
         finally:
@@ -188,6 +219,13 @@ class Workflow:
 
     def _function(self, part: str) -> DeployedFunction:
         return DeployedFunction(self._emulator, self._account, self.outputs[f"{part}Name"])
+
+
+def _states_of(machine: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Name -> state, those of branches included."""
+    states: dict[str, dict[str, Any]] = machine["States"]
+    branches = [branch for state in states.values() for branch in state.get("Branches", [])]
+    return states | {name: state for branch in branches for name, state in branch["States"].items()}
 
 
 def app(*, kind: str = "standard", attempts: int = 2) -> str:
@@ -205,7 +243,7 @@ def running(emulator: Emulator, account: Account, stack: Stack) -> Iterator[Work
 
 def told(inbox: Inbox, order_id: str) -> list[dict[str, Any]]:
     """What is announced about an order, once something is."""
-    events = eventually(
+    events = until(
         "it is announced",
         lambda: [json.loads(message.body) for message in inbox.received()],
         good=lambda found: any(event["correlation_id"] == order_id for event in found),

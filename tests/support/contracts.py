@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from serverless_patterns.catalog import CATALOG
-from serverless_patterns.guard.schemas import create_only
 from serverless_patterns.guard.stateful import is_stateful, policy
+from serverless_patterns.guard.undeclared import replacing
 from serverless_patterns.guard.values import references
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +25,7 @@ def promised(templates: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def reduced(template: Mapping[str, Any]) -> dict[str, Any]:
     """A template with only the resources that hold data, and those that these are replaced with.
 
-    Of each its type, its policies and its create-only properties.
+    Of each its type, its policies and the properties that replace it.
     """
     resources = {logical_id: _reduced(each) for logical_id, each in template["Resources"].items()}
     found = further = {logical_id for logical_id, each in template["Resources"].items() if is_stateful(each)}
@@ -36,7 +36,7 @@ def reduced(template: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _reduced(resource: Mapping[str, Any]) -> dict[str, Any]:
-    names = {pointer.split("/")[2] for pointer in create_only(resource["Type"]).pointers}
+    names = {rule.pointer.split("/")[2] for rule in replacing(resource)}
     return {
         "Type": resource["Type"],
         **{name: policy(resource, name) for name in ("DeletionPolicy", "UpdateReplacePolicy")},

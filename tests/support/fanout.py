@@ -4,7 +4,7 @@ import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
-from serverless_patterns.local.queues import Queue
+from tests.support.deployed import DeployedStack
 
 AT_ONCE = 8
 
@@ -30,24 +30,12 @@ def attributes_of(values):
     return {name: {"DataType": kinds[name], "StringValue": str(value)} for name, value in values.items()}
 
 
-class Fanout:
-    """A fan-out of a stack.
-
-    Args:
-        account: Where it is.
-        stack: The stack.
-        prefix: Of the names of its outputs.
-    """
+class Fanout(DeployedStack):
+    """A fan-out of a stack, whose parts are its subscribers."""
 
     def __init__(self, account, stack, prefix=""):
-        self.account = account
+        super().__init__(account, stack, prefix)
         self._topics = account.client("sns")
-        self.stack = stack
-        self._prefix = prefix
-
-    def output(self, name):
-        """An output of the stack."""
-        return self.stack.outputs[f"{self._prefix}{name}"]
 
     def publish(self, body, *, group=None, deduplication=None, **attributes):
         """Publish a body, or an event, with these message attributes."""
@@ -63,23 +51,6 @@ class Fanout:
         """Publish events at the same time, with their type as an attribute."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(lambda each: self.publish(each, event_type=each["type"], **attributes), events))
-
-    def queue(self, subscriber):
-        """The queue of a subscriber."""
-        return Queue(self.account, self.output(f"{subscriber}QueueUrl"))
-
-    def dead_letters(self, subscriber):
-        """Where those messages are that it could not work."""
-        return Queue(self.account, self.output(f"{subscriber}DeadLetterQueueUrl"))
-
-    def undelivered(self, subscriber):
-        """Where those messages are that could not be delivered to it."""
-        return Queue(self.account, self.output(f"{subscriber}DeliveryDeadLetterQueueUrl"))
-
-    def set_visibility(self, subscriber, seconds):
-        """How long a message that was received stays hidden: the construct chooses minutes, tests have no time."""
-        url = self.output(f"{subscriber}QueueUrl")
-        self.account.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
 
     def rows(self, table, events):
         """The rows of these events, by id."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from boto3.dynamodb.conditions import Key
 
 from serverless_patterns.local.processes import wait_until
-from serverless_patterns.local.queues import Queue
+from tests.support.deployed import DeployedStack, taken
 from tests.support.fanout import AT_ONCE
 from tests.support.functions import DeployedFunction, without_bucket
 from tests.support.waiting import PATIENCE, eventually
@@ -36,35 +36,25 @@ def csv_of(rows, width=1):
     return b"id,text\n" + b"".join(b"%d,%s\n" % (number, b"x" * width) for number in range(1, rows + 1))
 
 
-class Intake:
+class Intake(DeployedStack):
     """A bucket and what works its files.
 
     Args:
         emulator: Where it runs.
         account: The same, for clients.
         stack: The stack.
-        name: Of the names of its outputs, what comes first.
-        folder: Its prefix.
+        prefix: Of the names of its outputs.
+        folder: Where it looks for files.
     """
 
-    def __init__(self, emulator, account, stack, name="", folder="incoming/"):
+    def __init__(self, emulator, account, stack, prefix="", folder="incoming/"):
+        super().__init__(account, stack, prefix)
         self._emulator = emulator
-        self._account = account
-        self._outputs = stack.outputs
-        self._name = name
         self.folder = folder
         self.s3, self._lambda, self._sqs = account.client("s3"), account.client("lambda"), account.client("sqs")
         self.table = account.table(self.output("TableName"))
         self.function = DeployedFunction(emulator, account, self.output("FunctionName"))
         self._versions = {}
-
-    def output(self, name):
-        """An output of the stack."""
-        return self._outputs[f"{self._name}{name}"]
-
-    def queue(self, name=""):
-        """A queue: that of the events, if no other is named."""
-        return Queue(self._account, self.output(f"{name}QueueUrl"))
 
     def put(self, name, content, **more):
         """Upload a file below the prefix: its key."""
@@ -139,25 +129,18 @@ class Intake:
         """Wait until a queue has no message."""
         assert eventually(self.queue(name).count, 0) == 0
 
-    def letters(self, wanted, number=1, name="DeadLetter"):
-        """So many messages of a dead-letter queue, as soon as they are there, and all that are there by then."""
-        found = []
-        queue = self.queue(name)
-        wait_until(lambda: found.extend(queue.take(wanted)) or len(found) >= number, seconds=PATIENCE, interval=0.1)
-        return found
-
     @contextmanager
     def held(self, name=""):
         """What is in a queue is not worked as long as this lasts."""
         arn = self._sqs.get_queue_attributes(QueueUrl=self.output(f"{name}QueueUrl"), AttributeNames=["QueueArn"])
         found = self._lambda.list_event_source_mappings(EventSourceArn=arn["Attributes"]["QueueArn"])
         (mapping,) = found["EventSourceMappings"]
-        with DeployedFunction(self._emulator, self._account, mapping["FunctionArn"].rpartition(":")[-1]).held():
+        with DeployedFunction(self._emulator, self.account, mapping["FunctionArn"].rpartition(":")[-1]).held():
             yield self.queue(name)
 
     def without_output(self):
         """There is no output bucket as long as this lasts."""
-        return without_bucket(self._account, self.output("OutputBucketName"))
+        return without_bucket(self.account, self.output("OutputBucketName"))
 
     def events_of(self, *uploads):
         """The events of these uploads (name, content), as they came to the queue; they are not there any more."""
@@ -165,14 +148,10 @@ class Intake:
         with self.held() as queue:
             for name, content in uploads:
                 self.put(name, content)
-                number = len(found)
-                assert wait_until(lambda n=number: found.extend(queue.take()) or len(found) > n, seconds=PATIENCE, interval=0.1)
+                arrived = taken(queue)
+                assert arrived, name
+                found += arrived
         return [message.body for message in found]
-
-    def set_visibility(self, seconds):
-        """How long an event that was received stays hidden: the construct chooses minutes, tests have no time."""
-        url = self.output("QueueUrl")
-        self._sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
 
 
 def announced(inbox, key=None):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from boto3.dynamodb.conditions import Key
 
 from serverless_patterns.local.processes import wait_until
+from tests.support.deployed import DeployedStack
 from tests.support.functions import DeployedFunction, without_bucket
 from tests.support.waiting import PATIENCE
 
@@ -16,28 +17,23 @@ from tests.support.waiting import PATIENCE
 HOURS = 6 * 60 * 60
 
 
-class Projection:
+class Projection(DeployedStack):
     """A stream, its view, its audit, and what could not be worked.
 
     Args:
         emulator: Where it runs.
         account: The same, for clients.
         stack: The stack.
-        name: Of the names of its outputs, what comes first.
+        prefix: Of the names of its outputs.
     """
 
-    def __init__(self, emulator, account, stack, name=""):
-        self.account = account
-        self._outputs, self._name = stack.outputs, name
+    def __init__(self, emulator, account, stack, prefix=""):
+        super().__init__(account, stack, prefix)
         self._lambda, self._kinesis = account.client("lambda"), account.client("kinesis")
         self.s3 = account.client("s3")
         self.view = account.table(self.output("ViewTableName"))
         self.audit = account.table(self.output("AuditTableName"))
         self.function = DeployedFunction(emulator, account, self.output("FunctionName"))
-
-    def output(self, name):
-        """An output of the stack."""
-        return self._outputs[f"{self._name}{name}"]
 
     @property
     def source(self):
@@ -142,12 +138,8 @@ class Projection:
 
     def stored(self, *names):
         """The records that the stream still has of these ids, in order, as Lambda sends them."""
-        records = self._of_stream() if "StreamName" in self._own_outputs else self._of_table()
+        records = self._of_stream() if f"{self.prefix}StreamName" in self.stack.outputs else self._of_table()
         return [record for record in records if self._id_of(record) in names]
-
-    @property
-    def _own_outputs(self):
-        return {name.removeprefix(self._name) for name in self._outputs if name.startswith(self._name)}
 
     def _of_table(self):
         client = self.account.client("dynamodbstreams")

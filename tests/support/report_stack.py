@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from urllib.request import urlopen
 
 from serverless_patterns.local.processes import wait_until
-from serverless_patterns.local.queues import Queue
+from tests.support.deployed import DeployedStack, taken
 from tests.support.functions import DeployedFunction, without_bucket
 from tests.support.waiting import PATIENCE, eventually
 
@@ -49,28 +49,22 @@ def sell(database, first, number, *, every="30 minutes", seconds=0.0):
     )
 
 
-class ReportStack:
-    """A report of a stack.
+class ReportStack(DeployedStack):
+    """A report of a stack; its dead-letter queues are that of the function and that of the schedule.
 
     Args:
         emulator: Where it runs.
         account: The same, for clients.
         stack: The stack.
-        name: Of the names of its outputs, what comes first; the report has this name.
+        prefix: Of the names of its outputs; the report has this name.
     """
 
-    def __init__(self, emulator, account, stack, name):
+    def __init__(self, emulator, account, stack, prefix):
+        super().__init__(account, stack, prefix)
         self._emulator = emulator
-        self._account = account
-        self._stack = stack
-        self._name = name
         self._lambda, self.s3 = account.client("lambda"), account.client("s3")
         self.table = account.table(self.output("RunsTableName"))
         self.function = DeployedFunction(emulator, account, self.output("FunctionName"))
-
-    def output(self, name):
-        """An output of the stack."""
-        return self._stack.outputs[f"{self._name}{name}"]
 
     # What asks for a report.
 
@@ -104,7 +98,7 @@ class ReportStack:
 
     def run(self, day):
         """The row of the run of a day."""
-        return self.table.get_item(Key={"id": f"{self._name}#{day}"}, ConsistentRead=True).get("Item", {})
+        return self.table.get_item(Key={"id": f"{self.prefix}#{day}"}, ConsistentRead=True).get("Item", {})
 
     def done(self, day):
         """The row of the run of a day when it is done."""
@@ -119,11 +113,11 @@ class ReportStack:
     @property
     def files(self):
         """The names of the files of each report."""
-        return [f"{self._name}.csv", f"{self._name}.html"]
+        return [f"{self.prefix}.csv", f"{self.prefix}.html"]
 
     def content(self, day, ending):
         """A file of the report of a day."""
-        key = f"reports/dt={day}/{self._name}.{ending}"
+        key = f"reports/dt={day}/{self.prefix}.{ending}"
         return self.s3.get_object(Bucket=self.output("BucketName"), Key=key)["Body"].read()
 
     def rows(self, day):
@@ -132,9 +126,7 @@ class ReportStack:
 
     def letters(self, number=1, *, delivery=False):
         """So many kept events as soon as they are there, taken out."""
-        found = []
-        queue = self.queue("Delivery" if delivery else "")
-        wait_until(lambda: found.extend(queue.take()) or len(found) >= number, seconds=2 * PATIENCE, interval=0.1)
+        found = taken(self.undelivered() if delivery else self.dead_letters(), number, seconds=2 * PATIENCE)
         assert len(found) == number, [letter.body for letter in found]
         return found
 
@@ -146,18 +138,14 @@ class ReportStack:
             for each in records
         ]
 
-    def queue(self, kind=""):
-        """The dead-letter queue of the function, or that of the schedule: ``Delivery``."""
-        return Queue(self._account, self.output(f"{kind}DeadLetterQueueUrl"))
-
     def mails(self, day):
         """The mails about the report of a day."""
         accounts = json.loads(opened(f"{self._emulator.url}/_ministack/ses/messages"))["messages"]
-        return [each for mails in accounts.values() for each in mails if f"{self._name} {day}" in each["Subject"]]
+        return [each for mails in accounts.values() for each in mails if f"{self.prefix} {day}" in each["Subject"]]
 
     def alarm(self, metric):
         """The state of the alarm on a metric of the function, or of its dead-letter queue."""
-        pages = self._account.client("cloudwatch").get_paginator("describe_alarms").paginate()
+        pages = self.account.client("cloudwatch").get_paginator("describe_alarms").paginate()
         own = {self.output("FunctionName"), self.output("DeadLetterQueueUrl").rpartition("/")[2]}
         (state,) = [
             each["StateValue"]
@@ -172,7 +160,7 @@ class ReportStack:
 
     def without_bucket(self):
         """There is no bucket as long as this lasts."""
-        return without_bucket(self._account, self.output("BucketName"))
+        return without_bucket(self.account, self.output("BucketName"))
 
 
 def links_in(text):

@@ -5,9 +5,8 @@ import time
 import uuid
 from collections import Counter
 
-from serverless_patterns.local.processes import wait_until
-from serverless_patterns.local.queues import Queue
-from tests.support.waiting import PATIENCE, eventually
+from tests.support.deployed import DeployedStack
+from tests.support.waiting import eventually
 
 #: The most entries of one call.
 BATCH = 10
@@ -34,24 +33,12 @@ def ids_of(entries):
     return {id_of(each) for each in entries}
 
 
-class Routing:
-    """A bus of a stack with its routes.
-
-    Args:
-        account: Where it is.
-        stack: The stack.
-        prefix: Of the names of its outputs.
-    """
+class Routing(DeployedStack):
+    """A bus of a stack with its routes, which are its parts."""
 
     def __init__(self, account, stack, prefix=""):
-        self.account = account
-        self.stack = stack
-        self._prefix = prefix
+        super().__init__(account, stack, prefix)
         self._client = account.client("events")
-
-    def output(self, name):
-        """An output of the stack."""
-        return self.stack.outputs[f"{self._prefix}{name}"]
 
     def put(self, *entries):
         """Put events on the bus; a detail that is a text goes as it is."""
@@ -81,23 +68,6 @@ class Routing:
         state = eventually(lambda: self._client.describe_replay(ReplayName=name)["State"], "COMPLETED")
         assert state == "COMPLETED"
 
-    def queue(self, route):
-        """The queue of a route."""
-        return Queue(self.account, self.output(f"{route}QueueUrl"))
-
-    def dead_letters(self, route):
-        """Where those events are that it could not work."""
-        return Queue(self.account, self.output(f"{route}DeadLetterQueueUrl"))
-
-    def undelivered(self, route):
-        """Where those events are that could not be delivered to it."""
-        return Queue(self.account, self.output(f"{route}DeliveryDeadLetterQueueUrl"))
-
-    def set_visibility(self, route, seconds):
-        """How long an event that was received stays hidden: the construct chooses minutes, tests have no time."""
-        url = self.output(f"{route}QueueUrl")
-        self.account.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
-
     def rows(self, route, entries):
         """The rows that a route has of these events, by id."""
         wanted = ids_of(entries)
@@ -115,13 +85,6 @@ class Routing:
             if "LastEvaluatedKey" not in page:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
-
-
-def taken(queue, number, wanted=lambda _: True):
-    """So many letters of a queue, as soon as they are there."""
-    letters = []
-    wait_until(lambda: letters.extend(queue.take(wanted)) or len(letters) >= number, seconds=PATIENCE, interval=0.1)
-    return letters
 
 
 def letter_id(letter):

@@ -1,6 +1,7 @@
 """Drives: for each pattern one module of its name whose ``drive`` sends events through the deployed stack.
 
 A drive is a list of promises: each step says what it shows and what must come of it, and the first that does not ends it.
+Modules whose names begin with an underscore are parts of drives.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Drive = Callable[[Account, Stack, OnHop], None]
 
 def driven_patterns() -> list[str]:
     """The patterns that have a drive."""
-    return [module.name for module in pkgutil.iter_modules(__path__)]
+    return [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
 
 
 def drive_of(pattern: str) -> Drive:

@@ -13,7 +13,7 @@ from typing import Any
 
 from serverless_patterns.local.account import Account, Stack
 from serverless_patterns.local.hops import Effect, OnHop
-from serverless_patterns.local.http_api import ANY, Answer, Expected, HttpApi, Request, differences
+from serverless_patterns.local.http_api import ANY, Answer, Expected, HttpApi, Request, differences, names_at_least
 
 PRODUCTS = "/products"
 ESPRESSO = '{"name": "Espresso machine", "price": 19.99, "tags": ["coffee"]}'
@@ -114,7 +114,7 @@ def _refuse_bad_requests(api: HttpApi) -> None:
     api.hop(
         "Invalid fields, all named",
         Request(method="POST", path=PRODUCTS, body='{"name": "", "price": -1, "colour": "red"}'),
-        Expected(status=400, headers={"Content-Type": "application/problem+json"}, effect=_names_at_least("/name", "/price")),
+        Expected(status=400, headers={"Content-Type": "application/problem+json"}, effect=names_at_least("/name", "/price")),
     )
     api.hop(
         "Not JSON",
@@ -226,14 +226,5 @@ def _page_after(first: Answer) -> Callable[[Answer], Effect]:
         again = set(ids[0]) & set(ids[1])
         faults = ("products of the first page are shown again",) if again or not ids[1] else ()
         return Effect(f"{len(ids[1])} listed", faults)
-
-    return look
-
-
-def _names_at_least(*pointers: str) -> Callable[[Answer], Effect]:
-    def look(answer: Answer) -> Effect:
-        named = {error["pointer"] for error in answer.json.get("errors", [])}
-        missing = set(pointers) - named
-        return Effect(f"names {', '.join(sorted(named))}", tuple(f"{pointer} is not named" for pointer in sorted(missing)))
 
     return look
