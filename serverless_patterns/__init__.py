@@ -1,10 +1,14 @@
 """AWS CDK constructs for event-driven systems: one construct for each pattern."""
 
+from typing import TYPE_CHECKING
+
 from serverless_patterns._blocks.alarms import Alerts
 from serverless_patterns._blocks.bucket import BucketOptions
 from serverless_patterns._blocks.bus_feed import Feed
+from serverless_patterns._blocks.circuit_breaker import CircuitBreaker
 from serverless_patterns._blocks.edge import Authorization, Cors, Throttle, UsagePlan
 from serverless_patterns._blocks.event_route import Route
+from serverless_patterns._blocks.file_limits import FileLimits
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.order_starters import EventSource
 from serverless_patterns._blocks.queue import QueueOptions
@@ -19,15 +23,24 @@ from serverless_patterns._blocks.subscriber_action import AuditTrail, Notificati
 from serverless_patterns._blocks.table import TableOptions
 from serverless_patterns._blocks.worker import WorkerOptions
 from serverless_patterns.api_crud import ApiCrud
-from serverless_patterns.environments import DEV, ENVIRONMENTS, LOCAL, PROD, STAGING, Environment, environment_named
+from serverless_patterns.environments import (
+    DEV,
+    ENVIRONMENTS,
+    LOCAL,
+    PROD,
+    STAGING,
+    Environment,
+    environment_named,
+    environment_of,
+)
 from serverless_patterns.errors import BundlingError, LocalRunError, PatternError, PatternsError, UnknownEnvironmentError
 from serverless_patterns.event_routing import EventRouting
 from serverless_patterns.operations import Capacity, DatabaseOperations, Operations
 from serverless_patterns.order_workflow import OrderWorkflow
-from serverless_patterns.s3_processing import FileLimits, S3Processing
+from serverless_patterns.s3_processing import S3Processing
 from serverless_patterns.scheduled_report import ScheduledReport
 from serverless_patterns.sns_fanout import SnsFanout, Subscriber
-from serverless_patterns.sqs_pipeline import CircuitBreaker, SqsPipeline
+from serverless_patterns.sqs_pipeline import SqsPipeline
 from serverless_patterns.stream_processing import StreamProcessing
 
 __all__ = [
@@ -83,4 +96,18 @@ __all__ = [
     "UsagePlan",
     "WorkerOptions",
     "environment_named",
+    "environment_of",
 ]
+
+if TYPE_CHECKING:
+    __version__: str
+else:
+
+    def __getattr__(name: str) -> str:
+        """``__version__``: looked up when somebody asks for it."""
+        if name != "__version__":
+            msg = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(msg)
+        from serverless_patterns.version import installed_version  # noqa: PLC0415  importing the constructs needs it not
+
+        return installed_version()

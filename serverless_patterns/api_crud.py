@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from aws_cdk import Duration
@@ -19,15 +18,15 @@ from constructs import Construct
 
 from serverless_patterns._blocks.alarms import AlarmSet, Alerts, rate_of
 from serverless_patterns._blocks.arguments import check_arguments
-from serverless_patterns._blocks.checks import check, check_duration, check_one_of, check_resource
-from serverless_patterns._blocks.edge import INTEGRATION_LIMIT, ApiKind, Authorization, Cors, Route, Throttle, UsagePlan
+from serverless_patterns._blocks.checks import check, check_duration, check_one_of, check_path_segment
+from serverless_patterns._blocks.edge import INTEGRATION_LIMIT, ApiKind, Authorization, Cors, Edge, Route, Throttle, UsagePlan
 from serverless_patterns._blocks.encryption import with_key
 from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.http_edge import http_edge
 from serverless_patterns._blocks.resource_schema import check_expiry, resource_schema
 from serverless_patterns._blocks.rest_edge import check_rest, rest_edge
-from serverless_patterns._blocks.table import TableOptions, check_key, grant, grant_key_use, keyed_table, transient_table
+from serverless_patterns._blocks.table import TableOptions, checked_table, grant_tables, table_of, transient_table
 from serverless_patterns.operations import Operations
 
 #: Seconds. DynamoDB answers in milliseconds; ten seconds leave room for a cold start and the SDK's retries.
@@ -76,8 +75,8 @@ class ApiCrud(Construct):
         timeout: Of the function, 8 s (1 s with a handler of yours) to 29 s (http) or 28 s (rest): one less than
             API Gateway waits. Default 10 s.
         encryption_key: A customer managed key for all that is defined, logs included. Default: that of the operations, or keys
-            that AWS owns, free. The policy of a key of this app is
-            completed here; that of an imported one must let CloudWatch Logs use it.
+            that AWS owns, free. The policy of a key of this app is completed here; that of an imported one must let CloudWatch
+            Logs use it.
         operations: Retention, backups, logs, capacity. Default: the careful ones.
 
     Raises:
@@ -112,17 +111,13 @@ class ApiCrud(Construct):
             check_rest(authorization, cors, this="api_kind='rest'", other="api_kind='http'")
         _check_timeout(self._timeout, api_kind, least=1 if handler else LEAST_TIMEOUT)
         checked_schema = resource_schema(schema, reserved=SERVER_OWNED)
-        options = TableOptions() if table is None else table
-        if isinstance(options, TableOptions):
-            check_expiry(options.time_to_live_attribute, checked_schema, reserved=("id", *SERVER_OWNED))
-            options = dataclasses.replace(options, encryption_key=options.encryption_key or encryption_key)
-        else:
-            check_key("table", options)
+        expiry = table.time_to_live_attribute if isinstance(table, TableOptions) else None
+        check_expiry(expiry, checked_schema, reserved=("id", *SERVER_OWNED))
+        options = checked_table("table", table, expiry=expiry, key=encryption_key)
         super().__init__(scope, construct_id)
+        self._operations = operations
 
-        self._table: dynamodb.ITable = (
-            keyed_table(self, "Table", options=options, operations=operations) if isinstance(options, TableOptions) else options
-        )
+        self._table = table_of(self, "Table", options, operations=operations)
         self._idempotency_table = transient_table(
             self,
             "IdempotencyTable",
@@ -130,31 +125,14 @@ class ApiCrud(Construct):
             encryption_key=encryption_key,
             operations=operations,
         )
-        self._function = HandlerFunction(
-            self,
-            "Function",
-            handler=handler or Handler.bundled("api_crud", files={SCHEMA_FILE: json.dumps(checked_schema)}),
-            description=f"Creates, reads, updates, deletes and lists {resource}",
-            timeout=self._timeout,
-            environment=self._settings(resource, options, cors if api_kind == "rest" else None, bundled=handler is None),
-            operations=operations,
+        self._function = self._define_function(
+            resource,
+            handler or Handler.bundled("api_crud", files={SCHEMA_FILE: json.dumps(checked_schema)}),
+            self._settings(resource, expiry, cors if api_kind == "rest" else None, bundled=handler is None),
         )
-        grant(self._function, self._table, *TABLE_ACTIONS)
-        grant(self._function, self._idempotency_table, *IDEMPOTENCY_ACTIONS)
-        for stored in (self._table, self._idempotency_table):
-            grant_key_use(stored.encryption_key, self._function)
-
         self._routes = _routes(resource)
         edge = http_edge if api_kind == "http" else partial(rest_edge, usage_plan=usage_plan, body_schema=checked_schema)
-        self._edge = edge(
-            self,
-            function=self._function,
-            routes=self._routes,
-            authorization=authorization,
-            cors=cors,
-            throttle=throttle or Throttle(),
-            operations=operations,
-        )
+        self._edge = self._define_edge(edge, authorization, cors, throttle or Throttle())
 
     @property
     def table(self) -> dynamodb.ITable:
@@ -221,9 +199,33 @@ class ApiCrud(Construct):
         alarms.add_table("IdempotencyTable", self._idempotency_table, (*IDEMPOTENCY_ACTIONS, "TransactWriteItems"))
         return alarms.alarms
 
-    def _settings(
-        self, resource: str, options: dynamodb.ITable | TableOptions, cors: Cors | None, *, bundled: bool
-    ) -> dict[str, str]:
+    def _define_function(self, resource: str, code: Handler, settings: Mapping[str, str]) -> HandlerFunction:
+        function = HandlerFunction(
+            self,
+            "Function",
+            handler=code,
+            description=f"Creates, reads, updates, deletes and lists {resource}",
+            timeout=self._timeout,
+            environment=settings,
+            operations=self._operations,
+        )
+        grant_tables(function, {self._table: TABLE_ACTIONS, self._idempotency_table: IDEMPOTENCY_ACTIONS})
+        return function
+
+    def _define_edge(
+        self, kind: Callable[..., Edge], authorization: Authorization, cors: Cors | None, throttle: Throttle
+    ) -> Edge:
+        return kind(
+            self,
+            function=self._function,
+            routes=self._routes,
+            authorization=authorization,
+            cors=cors,
+            throttle=throttle,
+            operations=self._operations,
+        )
+
+    def _settings(self, resource: str, expiry: str | None, cors: Cors | None, *, bundled: bool) -> dict[str, str]:
         settings = {
             "RESOURCE": resource,
             "TABLE_NAME": self._table.table_name,
@@ -233,8 +235,8 @@ class ApiCrud(Construct):
         }
         if bundled:
             settings["SCHEMA_FILE"] = f"api_crud/{SCHEMA_FILE}"
-        if isinstance(options, TableOptions) and options.time_to_live_attribute:
-            settings["TTL_ATTRIBUTE"] = options.time_to_live_attribute
+        if expiry:
+            settings["TTL_ATTRIBUTE"] = expiry
         if cors is not None:
             settings["ALLOW_ORIGINS"] = ",".join(cors.allow_origins)
             settings["ALLOW_CREDENTIALS"] = str(cors.allow_credentials).lower()
@@ -247,7 +249,7 @@ def _routes(resource: str) -> list[Route]:
 
 
 def _check(resource: str, api_kind: ApiKind, usage_plan: UsagePlan | None) -> None:
-    check_resource(resource)
+    check_path_segment(resource)
     check_one_of("api_kind", api_kind, ("http", "rest"))
     check(
         usage_plan is None or api_kind == "rest",

@@ -25,6 +25,7 @@ from serverless_patterns._blocks.event_bus import (
     check_publishers,
     define_archive,
     define_bus,
+    grant_put_events,
 )
 from serverless_patterns._blocks.event_pattern import checked_pattern
 from serverless_patterns._blocks.event_route import Route, define_route
@@ -69,9 +70,10 @@ class EventRouting(Construct):
             is taken for its duplicate. Name those that you trust. Default: those of its own account only.
         archive: Whether events can be replayed for as long as ``operations.archive_days`` says. Default: those of a bus that is
             defined; a bus of yours may have an archive, or many more events than these.
-        encryption_key: A customer managed key for the bus, the archive, the queues and the tables that are defined. Its policy
-            must let EventBridge use it: added here to a key of this app. What the bus cannot encrypt with it is kept in a queue
-            that SQS encrypts by itself. Default: that of the operations, else keys that AWS owns, free.
+        encryption_key: A customer managed key for all that is defined, logs included. What the bus cannot encrypt with it is
+            kept in a queue that SQS encrypts by itself. Default: that of the operations, or keys that AWS owns, free. The
+            policy of a key of this app is completed here; that of an imported one must let CloudWatch Logs and EventBridge use
+            it.
         operations: Retention, logs, capacity, archive. Default: the careful ones.
 
     Raises:
@@ -140,12 +142,8 @@ class EventRouting(Construct):
         """Let a principal put events on the bus. It needs nothing of its key: EventBridge uses that itself.
 
         A principal of another account needs ``publishers`` as well.
-
-        https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-key-policy.html
         """
-        made = iam.Grant.add_to_principal(
-            grantee=grantee, actions=["events:PutEvents"], resource_arns=[self._bus.event_bus_arn]
-        )
+        made = grant_put_events(grantee, self._bus)
         check(
             made.success, f"grantee must be a role, a user or what has one, got {grantee!r}: name other accounts in publishers"
         )
@@ -245,7 +243,6 @@ class EventRouting(Construct):
             data=data or {},
             bus=self._bus,
             undelivered=self._undelivered_of(scope),
-            key=self._key,
         )
         self._feeds.append(feed)
         return feed

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from aws_cdk import Duration, Names, Stack
+from aws_cdk import Duration
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
@@ -25,12 +24,13 @@ from constructs import Construct
 from serverless_patterns._blocks.alarms import AlarmSet, Alerts
 from serverless_patterns._blocks.announcement import check_announcer, define_announcer
 from serverless_patterns._blocks.arguments import check_arguments
-from serverless_patterns._blocks.checks import check, check_duration, check_one_of, check_resource, check_texts, check_type
+from serverless_patterns._blocks.checks import check, check_duration, check_one_of, check_path_segment, check_texts, check_type
 from serverless_patterns._blocks.edge import Authorization, Cors, Throttle
 from serverless_patterns._blocks.encryption import with_key
 from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
-from serverless_patterns._blocks.order_api import API_ACTIONS, SCHEMA_FILE, ApiStarter
+from serverless_patterns._blocks.order_api import API_ACTIONS, SCHEMA_FILE, ApiStarter, Callers
+from serverless_patterns._blocks.order_broadcast import Announcements
 from serverless_patterns._blocks.order_retries import Retries
 from serverless_patterns._blocks.order_starters import (
     EventSource,
@@ -41,10 +41,11 @@ from serverless_patterns._blocks.order_starters import (
     Starter,
     check_starter,
 )
-from serverless_patterns._blocks.order_states import Announcements, OrderStates, OrderSteps
-from serverless_patterns._blocks.queue import QueueOptions, dead_letter_queue
-from serverless_patterns._blocks.resource_schema import resource_schema
-from serverless_patterns._blocks.secret import grant_secret
+from serverless_patterns._blocks.order_states import OrderStates, OrderSteps
+from serverless_patterns._blocks.queue import QueueOptions
+from serverless_patterns._blocks.queue import dead_letter_queue as kept_queue
+from serverless_patterns._blocks.resource_schema import require_fields, resource_schema
+from serverless_patterns._blocks.secret import define_payment_secret, grant_secret
 from serverless_patterns._blocks.state_machine import (
     LONGEST_EXPRESS,
     LONGEST_STANDARD,
@@ -53,7 +54,8 @@ from serverless_patterns._blocks.state_machine import (
     define_state_machine,
     machine_role,
 )
-from serverless_patterns._blocks.table import TableOptions, check_key, grant, grant_key_use, keyed_table
+from serverless_patterns._blocks.table import TableOptions, checked_table, grant_tables, is_same_table, table_of
+from serverless_patterns._blocks.unique_name import unique_name
 from serverless_patterns._blocks.worker import WorkerOptions
 from serverless_patterns.errors import PatternError
 from serverless_patterns.operations import Operations
@@ -68,12 +70,16 @@ PARTS: Mapping[Part, tuple[str, int]] = {
     "payment": ("Charges and pays back", 35),
     "shipping": ("Ships, and cancels the shipment of,", 20),
 }
-#: Characters of the name of a workflow, which is part of keys and ids of events.
-LONGEST_NAME = 64
-
 #: Items of an order: a transaction of DynamoDB changes at most 100, and one is the order's row.
 #: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 MOST_ITEMS = 99
+#: What a country is called in an order, unless a schema of the user's says otherwise.
+COUNTRY = "[A-Z]{2}"
+#: What a bundled step needs of an order -> its type.
+NEEDED: Mapping[Part, Mapping[str, tuple[str, ...]]] = {
+    "payment": {"amount": ("number", "integer"), "currency": ("string",)},
+    "stock": {"items": ("array",)},
+}
 
 #: What an order is, unless the user says otherwise.
 ORDER: Mapping[str, Any] = {
@@ -99,7 +105,7 @@ ORDER: Mapping[str, Any] = {
         },
         "ship_to": {
             "type": "object",
-            "properties": {"country": {"type": "string", "pattern": "^[A-Z]{2}$"}},
+            "properties": {"country": {"type": "string", "pattern": f"^{COUNTRY}$"}},
             "required": ["country"],
         },
     },
@@ -146,9 +152,12 @@ class OrderWorkflow(Construct):
             gets ``{"step", "order_id", "execution", "order"}``, may be asked more than once, and raises what the bundled ones
             raise: ``InvalidOrder``, ``OutOfStock``, ``PaymentDeclined`` or ``ShippingFailed`` for an answer, and
             ``UnavailableError`` for what is to be tried again. What undoes a step is tried again whatever it raises but
-            ``RefundRefusedError`` and ``ConflictError``. A validation lets no order pass of more than 100 KiB.
-        ships_to: The countries that orders are shipped to, as ``ship_to.country`` names them. Default: all.
-        queue: Options of the queue that is defined, or a queue of yours; with ``starter="queue"`` or ``"event"``.
+            ``RefundRefusedError`` and ``ConflictError``. A validation lets no order pass of more than 100 KiB, nor with
+            a number of more than 15 significant digits, which an execution would round.
+        ships_to: The countries that orders are shipped to, as ``ship_to.country`` names them: with two letters, such as
+            ``"DE"``, unless a ``schema`` of yours says otherwise. Default: all.
+        queue: Options of the queue that is defined, or a queue of yours; with ``starter="queue"`` or ``"event"``. A FIFO queue
+            of yours lets messages be received 1,000 times: those behind one that fails are received with it, and not tried.
         dead_letter_queue: That of an imported ``queue``, which does not know its own.
         worker: How the queue is consumed. Default: 30 s, batches of 10, 10 at a time, 5 tries.
         table: Options of the table of orders, or a table of yours with the string partition key ``id`` and no sort key.
@@ -161,12 +170,13 @@ class OrderWorkflow(Construct):
             that is throttled 20 times more, after up to five minutes each.
         compensation_retry: How what undoes a step is tried again. Default: 20 times, after up to 15 minutes each: 200 minutes
             at most, 100 on average. In an Express one 4 times, 15 s at most.
-        timeout: The longest that an execution may take, a year at most, and not less than all tries may last: an execution
-            that is ended undoes nothing. Default: a day; an Express one five minutes, the most.
+        timeout: The longest that an execution may take. A standard one: a year at most, and not less than all tries may last,
+            since an execution that is ended undoes nothing; default a day. An Express one: five minutes at most, which is the
+            default, and whatever is not undone by then stays.
         encryption_key: A customer managed key for all tables, queues, topics, secrets and logs that are defined. What Step
             Functions keeps itself, the history of executions with their orders, is under a key that AWS owns. Default: that of
-            the operations, or keys that AWS owns, free. The policy of a key of this app is
-            completed here; that of an imported one must let CloudWatch Logs use it.
+            the operations, or keys that AWS owns, free. The policy of a key of this app is completed here; that of an imported
+            one must let CloudWatch Logs use it, and EventBridge with ``starter="event"``.
         operations: Retention, backups, logs, capacity. Default: the careful ones.
 
     Raises:
@@ -187,7 +197,7 @@ class OrderWorkflow(Construct):
         cors: Cors | None = None,
         throttle: Throttle | None = None,
         handlers: Mapping[Part, Handler] | None = None,
-        ships_to: Sequence[str] = (),
+        ships_to: Sequence[str] | None = None,
         queue: sqs.IQueue | QueueOptions | None = None,
         dead_letter_queue: sqs.IQueue | None = None,
         worker: WorkerOptions | None = None,
@@ -208,66 +218,38 @@ class OrderWorkflow(Construct):
         check_announcer(scope, topic, bus)
         operations = with_key(operations, encryption_key)
         encryption_key = operations.encryption_key
-        self._handlers, self._resource, self._key = dict(handlers or {}), resource, encryption_key
+        check_type("handlers", handlers, Mapping, "a dict such as {'shipping': Handler.from_directory(...)}", optional=True)
+        self._handlers, self._resource, self._kind = dict(handlers or {}), resource, kind
         timeout = timeout or (Duration.seconds(LONGEST_EXPRESS) if kind == "express" else Duration.days(1))
-        _check(resource, kind, self._handlers, ships_to=ships_to, timeout=timeout)
+        _check(resource, kind, self._handlers, timeout=timeout)
+        _check_countries(ships_to, self._handlers, known=schema is None)
         check(topic is None or not topic.fifo, "topic must be a standard topic, got a FIFO one: orders end in no order")
         targets = _targets(broadcast_to)
         retries = Retries.of(kind, retry, compensation_retry)
         if kind == "standard":
             retries.check_timeout(timeout, {part: seconds for part, (_, seconds) in PARTS.items()})
         order = _order_schema(ORDER if schema is None else schema, bundled={*PARTS} - {*self._handlers})
-        tables = [_table_options(*given, key=encryption_key) for given in (("table", table), ("stock_table", stock_table))]
+        table, stock_table = (
+            checked_table(name, given, key=encryption_key) for name, given in (("table", table), ("stock_table", stock_table))
+        )
+        _check_apart(table, stock_table)
         super().__init__(scope, construct_id)
         self._operations = operations
 
-        self._table, self._stock_table = (self._keyed(*each) for each in zip(("Table", "StockTable"), tables, strict=True))
-        self._secret = payment_secret or self._define_secret()
+        self._table = table_of(self, "Table", table, operations=operations)
+        self._stock_table = table_of(self, "StockTable", stock_table, operations=operations)
+        self._secret = payment_secret or define_payment_secret(self, key=encryption_key, operations=operations)
         self._announcer = define_announcer(self, topic=topic, bus=bus, key=encryption_key)
-        self._manual_queue = _manual_queue(self, encryption_key, self._operations)
-
+        self._manual_queue = kept_queue(self, "ManualQueue", key=encryption_key, operations=operations)
         self._steps = self._define_steps(order, ships_to)
-        self._role = machine_role(self, "StateMachineRole", f"Assumed by the state machine that works {resource}")
-        states = OrderStates(
-            self,
-            role=self._role,
-            steps=self._steps,
-            table=self._table,
-            announcements=Announcements(
-                source=self._name,
-                resource=resource,
-                targets={**self._told, **targets},
-                manual_queue=self._manual_queue,
-            ),
-            retries=retries,
+        self._machine = self._define_machine(targets, retries, timeout)
+        self._starter = self._define_starter(
+            starter,
+            started_by,
+            queued=Queued(queue=queue, dead_letters=dead_letter_queue, options=worker or WorkerOptions()),
+            callers=Callers(authorization=authorization, cors=cors, throttle=throttle),
+            order=order,
         )
-        self._machine = define_state_machine(
-            self,
-            "StateMachine",
-            start=states.define(),
-            role=self._role,
-            kind=kind,
-            timeout=timeout,
-            operations=self._operations,
-        )
-
-        started = Started(resource=resource, machine=self._machine, kind=kind, key=encryption_key, operations=self._operations)
-        queued = Queued(queue=queue, dead_letters=dead_letter_queue, options=worker or WorkerOptions())
-        self._starter: QueueStarter | ApiStarter | None = None
-        if starter == "queue":
-            self._starter = QueueStarter(self, started, queued)
-        elif started_by is not None:
-            self._starter = EventStarter(self, started, queued, started_by)
-        elif starter == "api":
-            self._starter = ApiStarter(
-                self,
-                started,
-                table=self._table,
-                schema=order,
-                authorization=authorization or Authorization.iam(),
-                cors=cors,
-                throttle=throttle or Throttle(),
-            )
 
     @property
     def state_machine(self) -> sfn.StateMachine:
@@ -310,9 +292,13 @@ class OrderWorkflow(Construct):
         return self._stock_table
 
     @property
-    def topic(self) -> sns.ITopic | None:
-        """Announces what became of each order: subscribe to it, or give it to ``SnsFanout``. ``None`` with a ``bus``."""
-        return self._announcer.topic
+    def topic(self) -> sns.ITopic:
+        """Announces what became of each order: subscribe to it, or give it to ``SnsFanout``.
+
+        Raises:
+            PatternError: There is none, but a ``bus``.
+        """
+        return self._announcer.for_subscribers
 
     @property
     def payment_secret(self) -> secretsmanager.ISecret:
@@ -382,12 +368,6 @@ class OrderWorkflow(Construct):
         return alarms.alarms
 
     @property
-    def _name(self) -> str:
-        """A name that no other workflow has, in any account and region."""
-        stack = Stack.of(self)
-        return f"{Names.unique_resource_name(self, max_length=LONGEST_NAME, separator='-')}-{stack.account}-{stack.region}"
-
-    @property
     def _told(self) -> Mapping[str, sns.ITopic | events.IEventBus]:
         """Where what became of an order is announced first of all, by the name of its branch."""
         found = {"Topic": self._announcer.topic, "Bus": self._announcer.bus}
@@ -400,38 +380,67 @@ class OrderWorkflow(Construct):
         msg = f"{self.node.path} has no API: define it with starter='api'; to start executions yourself, use grant_start"
         raise PatternError(msg)
 
-    def _keyed(self, construct_id: str, options: dynamodb.ITable | TableOptions) -> dynamodb.ITable:
-        if not isinstance(options, TableOptions):
-            return options
-        return keyed_table(self, construct_id, options=options, operations=self._operations)
-
-    def _define_secret(self) -> secretsmanager.Secret:
-        return secretsmanager.Secret(
-            self,
-            "PaymentSecret",
-            description='The payment API: {"url": "https://...", "api_key": "..."}; put the real ones after the first deploy',
-            generate_secret_string=secretsmanager.SecretStringGenerator(
-                secret_string_template=json.dumps({"url": ""}), generate_string_key="api_key"
-            ),
-            encryption_key=self._key,
-            removal_policy=self._operations.removal_policy,
-        )
-
-    def _define_steps(self, order: Mapping[str, Any], ships_to: Sequence[str]) -> OrderSteps:
+    def _define_steps(self, order: Mapping[str, Any], ships_to: Sequence[str] | None) -> OrderSteps:
         """The functions, each with what it needs and nothing else."""
         orders, stock = {"TABLE_NAME": self._table.table_name}, {"STOCK_TABLE_NAME": self._stock_table.table_name}
         steps = OrderSteps(
             validation=self._step("validation", {"SCHEMA_FILE": f"order_workflow/{SCHEMA_FILE}"}, schema=order),
             stock=self._step("stock", {**orders, **stock}),
-            payment=self._step("payment", {"WORKFLOW": self._name, "PAYMENT_SECRET_ARN": self._secret.secret_arn}),
+            payment=self._step("payment", {"WORKFLOW": unique_name(self), "PAYMENT_SECRET_ARN": self._secret.secret_arn}),
             shipping=self._step("shipping", {**orders, **({"SHIPS_TO": ",".join(ships_to)} if ships_to else {})}),
         )
         for function, tables in ((steps.stock, (self._table, self._stock_table)), (steps.shipping, (self._table,))):
             for table in tables:
-                grant(function, table, "UpdateItem")
-                grant_key_use(table.encryption_key, function)
+                grant_tables(function, {table: ["UpdateItem"]})
         grant_secret(steps.payment, self._secret)
         return steps
+
+    def _define_machine(
+        self, targets: Mapping[str, sns.ITopic | sqs.IQueue], retries: Retries, timeout: Duration
+    ) -> sfn.StateMachine:
+        """The steps in their order, and whom it tells what became of an order."""
+        role = machine_role(self, "StateMachineRole", f"Assumed by the state machine that works {self._resource}")
+        announcements = Announcements(
+            source=unique_name(self),
+            resource=self._resource,
+            targets={**self._told, **targets},
+            manual_queue=self._manual_queue,
+        )
+        states = OrderStates(
+            self, role=role, steps=self._steps, table=self._table, announcements=announcements, retries=retries
+        )
+        return define_state_machine(
+            self,
+            "StateMachine",
+            start=states.define(),
+            role=role,
+            kind=self._kind,
+            timeout=timeout,
+            operations=self._operations,
+        )
+
+    def _define_starter(
+        self,
+        starter: Starter | None,
+        source: EventSource | None,
+        *,
+        queued: Queued,
+        callers: Callers,
+        order: Mapping[str, Any],
+    ) -> QueueStarter | ApiStarter | None:
+        """What starts an execution for each order."""
+        workflow = Started(
+            resource=self._resource,
+            machine=self._machine,
+            kind=self._kind,
+            key=self._operations.encryption_key,
+            operations=self._operations,
+        )
+        if starter == "api":
+            return ApiStarter(self, workflow, table=self._table, schema=order, callers=callers)
+        if source is not None:
+            return EventStarter(self, workflow, queued, source)
+        return None if starter is None else QueueStarter(self, workflow, queued)
 
     def _step(self, part: Part, environment: Mapping[str, str], *, schema: Mapping[str, Any] | None = None) -> HandlerFunction:
         does, seconds = PARTS[part]
@@ -447,36 +456,54 @@ class OrderWorkflow(Construct):
         )
 
 
-def _manual_queue(scope: Construct, key: kms.IKey | None, operations: Operations) -> sqs.Queue:
-    """What people have to look at is kept as long as SQS can."""
-    return dead_letter_queue(scope, "ManualQueue", key=key, operations=operations)
-
-
 def _check(
     resource: str,
     kind: str,
     handlers: Mapping[Part, Handler],
     *,
-    ships_to: Sequence[str],
     timeout: Duration,
 ) -> None:
-    check_resource(resource)
+    check_path_segment(resource)
     check_one_of("kind", kind, ("standard", "express"))
     for part, handler in handlers.items():
         check_one_of("a key of handlers", part, tuple(PARTS))
         check_type(f"handlers[{part!r}]", handler, Handler, "made by Handler.from_directory(...), or Handler(code, 'a.b')")
-    check_texts("ships_to", ships_to)
-    check(
-        not ships_to or "shipping" not in handlers,
-        f"ships_to is for the bundled shipping, got {ships_to!r} beside a handler of yours: check it there",
-    )
     check_duration("timeout", timeout, least=1, most=LONGEST_EXPRESS if kind == "express" else LONGEST_STANDARD, why=kind)
 
 
+def _check_countries(ships_to: Sequence[str] | None, handlers: Mapping[Part, Handler], *, known: bool) -> None:
+    """Check the countries; ``known``: whether they are written as the library's own schema has them."""
+    if ships_to is None:
+        return
+    check_texts("ships_to", ships_to)
+    check(
+        "shipping" not in handlers,
+        f"ships_to is for the bundled shipping, got {ships_to!r} beside a handler of yours: check it there",
+    )
+    check(ships_to, "ships_to must name a country at least, got none: leave it out to ship everywhere")
+    for country in ships_to:
+        check(
+            re.fullmatch(COUNTRY, country) or not known,
+            f"ships_to must be countries of two letters, as ship_to.country has them, such as 'DE', got {country!r}: no order "
+            "could name it",
+        )
+        check(country and "," not in country, f"ships_to must be countries without commas, got {country!r}")
+
+
+def _check_apart(table: dynamodb.ITable | TableOptions, stock_table: dynamodb.ITable | TableOptions) -> None:
+    same = not isinstance(table, TableOptions) and is_same_table(table, stock_table)
+    check(
+        not same,
+        "stock_table must be another table than table, got one for both: an order whose id is that of an item would take its "
+        "row; leave one out",
+    )
+
+
 def _targets(given: Mapping[str, sns.ITopic | sqs.IQueue] | None) -> Mapping[str, sns.ITopic | sqs.IQueue]:
+    check_type("broadcast_to", given, Mapping, "a dict of topics and queues such as {'Billing': topic}", optional=True)
     for name, target in (given or {}).items():
         check(
-            re.fullmatch(r"[A-Z][A-Za-z0-9]{0,40}", name) and name not in {"Topic", "Bus", "ForPeople"},
+            re.fullmatch(r"[A-Z][A-Za-z0-9]{0,40}", str(name)) and name not in {"Topic", "Bus", "ForPeople"},
             f"a name in broadcast_to must be in PascalCase, and none of Topic, Bus and ForPeople, got {name!r}",
         )
         known = hasattr(target, "topic_arn") or hasattr(target, "queue_arn")
@@ -490,38 +517,15 @@ def _targets(given: Mapping[str, sns.ITopic | sqs.IQueue] | None) -> Mapping[str
 def _order_schema(schema: Mapping[str, object], bundled: set[Part]) -> dict[str, Any]:
     """The checked schema, with what the bundled steps need."""
     order = resource_schema(schema, reserved=())
-    properties, required = order["properties"], order.get("required", [])
-    needed: dict[str, tuple[str, ...]] = {}
-    if "payment" in bundled:
-        needed |= {"amount": ("number", "integer"), "currency": ("string",)}
+    why = "the bundled steps work with it; or give handlers of yours"
+    for part, needed in NEEDED.items():
+        if part in bundled:
+            require_fields(order, needed, why=why)
     if "stock" in bundled:
-        needed |= {"items": ("array",)}
-    for name, kinds in needed.items():
-        field = properties.get(name)
-        found = field.get("type") if isinstance(field, Mapping) else None
-        check(
-            found in kinds and name in required,
-            f"schema must require {name!r} with type {kinds[0]!r}: the bundled steps work with it; "
-            f"got {field!r}{'' if name in required else ', not required'}; or give handlers of yours",
-        )
-    if "stock" in bundled:
-        most = properties["items"].get("maxItems")
+        most = order["properties"]["items"].get("maxItems")
         check(
             isinstance(most, int) and most <= MOST_ITEMS,
             f"schema must bound 'items' by maxItems of {MOST_ITEMS} at most, got {most!r}: the bundled stock reserves them and "
             "marks the order in one transaction, which takes 100; or give handlers of yours",
         )
     return order
-
-
-def _table_options(
-    name: str, table: dynamodb.ITable | TableOptions | None, *, key: kms.IKey | None
-) -> dynamodb.ITable | TableOptions:
-    if table is not None and not isinstance(table, TableOptions):
-        check(hasattr(table, "table_arn"), f"{name} must be TableOptions(...) or a DynamoDB table, got {table!r}")
-        check_key(name, table)
-        return table
-    options = table or TableOptions()
-    expiry = options.time_to_live_attribute
-    check(expiry is None, f"time_to_live_attribute of {name}: its rows have no such attribute, got {expiry!r}; leave it out")
-    return options if options.encryption_key is not None else dataclasses.replace(options, encryption_key=key)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from aws_cdk import Duration, Size, Token
+from aws_cdk import Duration, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
@@ -26,34 +25,36 @@ from serverless_patterns._blocks.arguments import check_arguments
 from serverless_patterns._blocks.asynchronous import invoke_asynchronously
 from serverless_patterns._blocks.bucket import (
     BucketOptions,
-    define_bucket,
+    bucket_of,
     grant_listing,
     grant_objects,
     let_read,
     send_events,
     send_to_function,
 )
-from serverless_patterns._blocks.checks import check, check_between, check_one_of, check_type
+from serverless_patterns._blocks.checks import check, check_one_of, check_type
 from serverless_patterns._blocks.encryption import with_key
+from serverless_patterns._blocks.file_limits import FileLimits
 from serverless_patterns._blocks.function import HandlerFunction
-from serverless_patterns._blocks.handler import Handler
+from serverless_patterns._blocks.handler import Handler, check_packed
 from serverless_patterns._blocks.object_flow import Place, check_flow, is_same_bucket
-from serverless_patterns._blocks.packaging import Package
-from serverless_patterns._blocks.queue import SPARE_RECEIVES, QueueOptions, WorkQueue, dead_letter_queue, work_queue
+from serverless_patterns._blocks.queue import WorkQueue, dead_letter_queue, grant_send
 from serverless_patterns._blocks.resource_schema import resource_schema
 from serverless_patterns._blocks.rule import allow_events_key, rule_to_queue
-from serverless_patterns._blocks.table import Keys, TableOptions, check_key, grant, grant_key_use, keyed_table
-from serverless_patterns._blocks.worker import WorkerOptions, consume
+from serverless_patterns._blocks.table import Keys, TableOptions, checked_table, grant_tables, table_of
+from serverless_patterns._blocks.worker import WorkerOptions, consume, worker_queue
 from serverless_patterns.operations import Operations
 
 Trigger = Literal["queue", "direct"]
 
 #: Seconds. A file of a million rows takes minutes; what is not done by then goes on in the next invocation.
 TIMEOUT = 300
+#: Objects of a batch: one that takes long, or kills the function, keeps no other from being worked.
+BATCH_SIZE = 1
 #: Seconds. The bundled handler begins an object only with 33 s left, and keeps 26 for what comes after the last row.
 LEAST_TIMEOUT = 60
 #: MB. An image of 50 million pixels takes 150 to 200 when it is decoded; and more memory is more CPU.
-MEMORY_SIZE = 1024
+FILE_MEMORY_SIZE = 1024
 #: The status of each object, and its rows: a row belongs to one version of its object.
 KEYS = Keys(partition_key="object", sort_key="row")
 TABLE_ACTIONS = ("BatchWriteItem", "UpdateItem")
@@ -62,37 +63,6 @@ LONGEST_KEY = 1024
 #: Where results go in the output bucket.
 RESULTS, THUMBNAILS = "results/", "thumbnails/"
 SCHEMA_FILE = "schema.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileLimits:
-    """What a file may be; one over a limit is rejected with that reason, before or while it is read.
-
-    Args:
-        object_size: Bytes as stored, at most 5 TiB. Default 5 GiB.
-        decompressed_size: Bytes after gzip. Default 5 GiB: a bomb of a few KB can be petabytes.
-        rows: Of CSV and JSON Lines, 1 to 100,000,000. Default 1,000,000.
-        pixels: Of an image, 1 to 200,000,000. Default 50,000,000.
-        thumbnail: The longest side of a thumbnail, 16 to 4,096 pixels. Default 256.
-
-    Raises:
-        PatternError: A value is outside its range.
-    """
-
-    object_size: Size = field(default_factory=lambda: Size.gibibytes(5))
-    decompressed_size: Size = field(default_factory=lambda: Size.gibibytes(5))
-    rows: int = 1_000_000
-    pixels: int = 50_000_000
-    thumbnail: int = 256
-
-    def __post_init__(self) -> None:
-        """Check the ranges: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html."""
-        for name in ("object_size", "decompressed_size"):
-            check_type(name, getattr(self, name), Size, "a size such as Size.gibibytes(1)")
-            check_between(name, getattr(self, name).to_bytes(), 1, Size.tebibytes(5).to_bytes(), " bytes")
-        for name, least, most in (("rows", 1, 100_000_000), ("pixels", 1, 200_000_000), ("thumbnail", 16, 4_096)):
-            check_type(name, getattr(self, name), int, "a whole number")
-            check_between(name, getattr(self, name), least, most)
 
 
 class S3Processing(Construct):
@@ -127,10 +97,11 @@ class S3Processing(Construct):
             ``Handler.from_directory(folder, "module.process")``; reading, limits, status, retries and announcements stay.
         limits: What a file may be.
         handler: Your code instead of all of the bundled handler. It gets the same environment variables and permissions.
-        worker: How the queue is consumed. Default: 5 minutes, batches of 1, 10 at a time, 5 tries.
+        worker: How the queue is consumed; with ``trigger="direct"`` only a timeout and memory. Default: 5 minutes, batches of
+            1, 10 at a time, 5 tries.
         encryption_key: A customer managed key for all that is defined, logs included. Default: that of the operations, or keys
-            that AWS owns, free. The policy of a key of this app is
-            completed here; that of an imported one must let CloudWatch Logs and EventBridge use it.
+            that AWS owns, free. The policy of a key of this app is completed here; that of an imported one must let CloudWatch
+            Logs and EventBridge use it.
         operations: Retention, backups, logs, capacity. Default: the careful ones.
 
     Raises:
@@ -164,24 +135,24 @@ class S3Processing(Construct):
         encryption_key = operations.encryption_key
         self._worker_options = _worker_options(worker)
         check_announcer(scope, topic, bus)
-        _check(prefix, suffix, trigger, limits, processor, handler, self._worker_options)
+        _check_keys(prefix, suffix)
+        check_one_of("trigger", trigger, ("queue", "direct"))
+        if trigger == "direct" and worker is not None:
+            worker.check_without_queue("trigger='direct'")
+        _check_code(processor, handler, self._worker_options)
         _check_buckets(bucket, output_bucket, trigger)
         files = {} if schema is None else {SCHEMA_FILE: json.dumps(resource_schema(schema, reserved=(), key=None))}
         code = handler or Handler.bundled("s3_processing", files=files, beside=processor)
-        table_options = _table_options(table, encryption_key)
+        table_options = checked_table("table", table, keys=KEYS, key=encryption_key)
         super().__init__(scope, construct_id)
         self._operations, self._key = operations, encryption_key
         self._prefix, self._suffix, self._bundled = prefix, suffix, handler is None
 
-        self._bucket = self._bucket_of("Bucket", bucket)
-        self._output_bucket = self._bucket_of("OutputBucket", output_bucket)
+        self._bucket = bucket_of(self, "Bucket", bucket, key=encryption_key, operations=operations)
+        self._output_bucket = bucket_of(self, "OutputBucket", output_bucket, key=encryption_key, operations=operations)
         results = [Place(self._output_bucket, folder) for folder in (RESULTS, THUMBNAILS)]
         check_flow(self, reads=Place(self._bucket, prefix), writes=results)
-        self._table: dynamodb.ITable = (
-            keyed_table(self, "Table", options=table_options, operations=self._operations, keys=KEYS)
-            if isinstance(table_options, TableOptions)
-            else table_options
-        )
+        self._table = table_of(self, "Table", table_options, keys=KEYS, operations=operations)
         self._announcer = define_announcer(self, topic=topic, bus=bus, key=encryption_key)
         self._queue = self._work_queue("", self._worker_options, bundled=handler is None) if trigger == "queue" else None
         self._outcomes: dict[str, tuple[WorkQueue, HandlerFunction]] = {}
@@ -189,8 +160,7 @@ class S3Processing(Construct):
         self._undelivered: sqs.Queue | None = None
 
         self._function = self._define_function(code, files, processor, limits or FileLimits())
-        grant(self._function, self._table, *TABLE_ACTIONS)
-        grant_key_use(self._table.encryption_key, self._function)
+        grant_tables(self._function, {self._table: TABLE_ACTIONS})
         for folder in (RESULTS, THUMBNAILS):
             grant_objects(self._function, self._output_bucket, "PutObject", below=folder)
         if self._queue is not None:
@@ -214,9 +184,13 @@ class S3Processing(Construct):
         return self._table
 
     @property
-    def topic(self) -> sns.ITopic | None:
-        """Announces each object that is processed, rejected or failed; ``None`` with a ``bus``."""
-        return self._announcer.topic
+    def topic(self) -> sns.ITopic:
+        """Announces each object that is processed, rejected or failed.
+
+        Raises:
+            PatternError: There is none, but a ``bus``.
+        """
+        return self._announcer.for_subscribers
 
     @property
     def function(self) -> lambda_.Function:
@@ -257,7 +231,7 @@ class S3Processing(Construct):
         alarms = AlarmSet(self, alerts)
         if self._rule is not None and self._undelivered is not None:
             alarms.add_rule("Rule", self._rule)
-            alarms.add_undelivered("Delivery", self._undelivered)
+            alarms.add_undelivered("Delivery", self._undelivered, to="the queue of the function")
         if self._queue is not None:
             alarms.add_queue("Objects", self._queue, self._function)
             if self._bundled:
@@ -273,22 +247,8 @@ class S3Processing(Construct):
         alarms.add_table("Table", self._table, TABLE_ACTIONS)
         return alarms.alarms
 
-    def _bucket_of(self, construct_id: str, given: s3.IBucket | BucketOptions | None) -> s3.IBucket:
-        if given is not None and not isinstance(given, BucketOptions):
-            return given
-        return define_bucket(self, construct_id, options=given or BucketOptions(), key=self._key, operations=self._operations)
-
     def _work_queue(self, construct_id: str, worker: WorkerOptions, *, bundled: bool) -> WorkQueue:
-        return work_queue(
-            self,
-            construct_id,
-            options=QueueOptions(),
-            least_visibility=worker.least_visibility,
-            max_receive_count=worker.max_attempts,
-            redrive_after=worker.max_attempts + (SPARE_RECEIVES if bundled else 0),
-            key=self._key,
-            operations=self._operations,
-        )
+        return worker_queue(self, construct_id, worker=worker, bundled=bundled, key=self._key, operations=self._operations)
 
     def _define_function(
         self, code: Handler, files: Mapping[str, str], processor: Handler | None, limits: FileLimits
@@ -305,8 +265,7 @@ class S3Processing(Construct):
         if SCHEMA_FILE in files:
             settings["SCHEMA_FILE"] = f"s3_processing/{SCHEMA_FILE}"
         if processor is not None:
-            module, _, function = processor.entry.rpartition(".")
-            settings["PROCESSOR"] = f"{module.replace('/', '.')}:{function}"
+            settings["PROCESSOR"] = processor.importable
         if self._queue is not None:
             settings |= self._worker_options.settings(self._queue)
             settings |= {"BUCKET_NAME": self._bucket.bucket_name, **self._announcer.settings}
@@ -318,7 +277,7 @@ class S3Processing(Construct):
             timeout=self._worker_options.timeout_or_default,
             environment=settings,
             operations=self._operations,
-            memory_size=self._worker_options.memory_size or MEMORY_SIZE,
+            memory_size=self._worker_options.memory_size or FILE_MEMORY_SIZE,
             sends_to_its_source=self._queue is not None,
         )
 
@@ -337,7 +296,7 @@ class S3Processing(Construct):
             delivery_dead_letter_queue=self._undelivered,
         )
         consume(self, "Source", function=self._function, queue=queue, options=self._worker_options, operations=self._operations)
-        queue.grant_send(self._function)  # an object that is not done in time goes on as a copy of its message
+        grant_send(self._function, queue.queue)  # an object that is not done in time goes on as a copy of its message
         grant_objects(self._function, self._bucket, "GetObject", "GetObjectVersion", below=self._prefix)
         grant_listing(self._function, self._bucket)
         self._announcer.grant_announce(self._function)
@@ -353,15 +312,13 @@ class S3Processing(Construct):
         alert = {"ACTION": "alert", "BUCKET_NAME": self._bucket.bucket_name, "TABLE_NAME": self._table.table_name}
         self._outcomes["Failure"] = self._define_outcome("Failure", alert)
         notifier = self._outcomes["Failure"][1]
-        grant(notifier, self._table, "UpdateItem")
-        grant_key_use(self._table.encryption_key, notifier)
+        grant_tables(notifier, {self._table: ["UpdateItem"]})
         invoke_asynchronously(
             self,
             "Invocation",
             function=self._function,
             on_success=self._outcomes["Success"][0].queue,
             on_failure=self._outcomes["Failure"][0].queue,
-            key=self._key,
         )
 
     def _define_outcome(self, name: str, settings: Mapping[str, str]) -> tuple[WorkQueue, HandlerFunction]:
@@ -385,32 +342,36 @@ def _pattern(bucket_name: str, prefix: str, suffix: str) -> dict[str, Any]:
     """What EventBridge matches: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html."""
     detail: dict[str, Any] = {"bucket": {"name": [bucket_name]}}
     if prefix and suffix:
-        plain = [text.replace("\\", "\\\\").replace("*", "\\*") for text in (prefix, suffix)]
+        plain = [text.replace("\\", "\\\\") for text in (prefix, suffix)]  # no ``*``: checked before
         detail["object"] = {"key": [{"wildcard": "*".join(plain)}]}
     elif prefix or suffix:
         detail["object"] = {"key": [{"prefix": prefix} if prefix else {"suffix": suffix}]}
     return {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail}
 
 
-def _check(  # noqa: PLR0917  what the constructor was given, in its order
-    prefix: str,
-    suffix: str,
-    trigger: Trigger,
-    limits: FileLimits | None,
-    processor: Handler | None,
-    handler: Handler | None,
-    worker: WorkerOptions,
-) -> None:
+def _check_keys(prefix: str, suffix: str) -> None:
     for name, value in (("prefix", prefix), ("suffix", suffix)):
         check_type(name, value, str, "a text such as 'incoming/'")
-        fits = Token.is_unresolved(value) or len(value.encode()) <= LONGEST_KEY
+        if Token.is_unresolved(value):
+            continue
+        fits = len(value.encode()) <= LONGEST_KEY
         check(fits, f"{name} must have at most {LONGEST_KEY} bytes, as a key of S3 has, got {len(value.encode())}")
-    check_one_of("trigger", trigger, ("queue", "direct"))
-    check_type("limits", limits, FileLimits, "FileLimits(...)", optional=True)
+        pattern = sorted({"*", "?"} & {*value})
+        check(
+            not pattern,
+            f"{name} must be what keys have, not a pattern, got {value!r} with {' and '.join(map(repr, pattern))}: no file would "
+            f"match; leave that out, since all keys that {'begin' if name == 'prefix' else 'end'} so are worked",
+        )
+    check(
+        Token.is_unresolved(prefix) or not prefix.startswith("/"),
+        f"prefix must not begin with '/', got {prefix!r}: keys do not, and no file would match; "
+        f"write {prefix.lstrip('/')!r}",
+    )
+
+
+def _check_code(processor: Handler | None, handler: Handler | None, worker: WorkerOptions) -> None:
     check(processor is None or handler is None, "processor is called by the bundled handler: give it, or a handler of yours")
-    check_type("processor", processor, Handler, "made by Handler.from_directory(folder, 'module.process')", optional=True)
-    made = processor is None or isinstance(processor.code, Package)
-    check(made, f"processor must be made by Handler.from_directory(folder, 'module.process'), got {processor!r}")
+    check_packed("processor", processor, "module.process")
     seconds = worker.timeout_or_default.to_seconds()
     check(
         handler is not None or seconds >= LEAST_TIMEOUT,
@@ -419,17 +380,15 @@ def _check(  # noqa: PLR0917  what the constructor was given, in its order
 
 
 def _worker_options(given: WorkerOptions | None) -> WorkerOptions:
-    """Those that were given; files take longer than the 30 s that other workers have."""
-    options = given or WorkerOptions(batch_size=1)
-    return options if options.timeout is not None else dataclasses.replace(options, timeout=Duration.seconds(TIMEOUT))
+    """Those that were given; files take longer than messages do, and are worked one by one."""
+    options = given or WorkerOptions()
+    timeout, batch_size = options.timeout or Duration.seconds(TIMEOUT), options.batch_size or BATCH_SIZE
+    return dataclasses.replace(options, timeout=timeout, batch_size=batch_size)
 
 
 def _check_buckets(
     bucket: s3.IBucket | BucketOptions | None, output_bucket: s3.IBucket | BucketOptions | None, trigger: Trigger
 ) -> None:
-    for name, value in (("bucket", bucket), ("output_bucket", output_bucket)):
-        holds = value is None or isinstance(value, BucketOptions) or hasattr(value, "bucket_arn")
-        check(holds, f"{name} must be BucketOptions(...) or an S3 bucket, got {value!r}")
     own = bucket is None or isinstance(bucket, BucketOptions)
     check(
         trigger == "queue" or own,
@@ -443,11 +402,3 @@ def _check_buckets(
         logs is None or not is_same_bucket(bucket, logs),
         "access_logs of output_bucket must be another bucket than bucket: each log would be worked, and logged again",
     )
-
-
-def _table_options(table: dynamodb.ITable | TableOptions | None, key: kms.IKey | None) -> dynamodb.ITable | TableOptions:
-    if table is not None and not isinstance(table, TableOptions):
-        check_key("table", table, KEYS)
-        return table
-    options = table or TableOptions()
-    return options if options.encryption_key is not None else dataclasses.replace(options, encryption_key=key)

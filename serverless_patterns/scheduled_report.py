@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -24,10 +23,10 @@ from serverless_patterns._blocks.alarms import AlarmSet, Alerts
 from serverless_patterns._blocks.announcement import check_announcer, define_announcer
 from serverless_patterns._blocks.arguments import check_arguments
 from serverless_patterns._blocks.asynchronous import LONGEST_EVENT_AGE, invoke_asynchronously
-from serverless_patterns._blocks.bucket import BucketOptions, define_bucket, grant_objects
+from serverless_patterns._blocks.bucket import BucketOptions, bucket_of, grant_objects
 from serverless_patterns._blocks.checks import check_type, seconds_text
 from serverless_patterns._blocks.encryption import with_key
-from serverless_patterns._blocks.function import HandlerFunction
+from serverless_patterns._blocks.function import HandlerFunction, grant_invoke
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.queue import dead_letter_queue
 from serverless_patterns._blocks.report_checks import check_query, check_settings, check_standard
@@ -37,7 +36,7 @@ from serverless_patterns._blocks.report_options import ReportFormat, ReportQuery
 from serverless_patterns._blocks.report_schedule import ReportSchedule
 from serverless_patterns._blocks.report_source import ReportDatabase, ReportSource
 from serverless_patterns._blocks.schedule import Trigger, invoke_on_schedule
-from serverless_patterns._blocks.table import TableOptions, check_key, grant, grant_key_use, keyed_table
+from serverless_patterns._blocks.table import TableOptions, checked_table, grant_tables, table_of
 from serverless_patterns.operations import Operations
 
 #: Seconds. A million rows take about three minutes.
@@ -93,8 +92,8 @@ class ScheduledReport(Construct):
             functions: new accounts have 10 (``aws lambda get-account-settings``). Say no there: two runs of one day are one
             in any case, by the table of runs, and the deploy does not fail beside a database that costs already.
         encryption_key: A customer managed key for all that is defined, logs included. Default: that of the operations, or keys
-            that AWS owns, free. The policy of a key of this app is
-            completed here; that of an imported one must let CloudWatch Logs and EventBridge use it.
+            that AWS owns, free. The policy of a key of this app is completed here; that of an imported one must let CloudWatch
+            Logs and EventBridge use it.
         operations: Retention, backups, logs, capacity. Default: the careful ones.
 
     Raises:
@@ -139,9 +138,9 @@ class ScheduledReport(Construct):
         check_announcer(scope, topic, bus)
         check_standard(topic, on_success)
         check_query(query, self._source, self._timeout, bundled=self._bundled)
-        table_options = _table_options(table, encryption_key)
+        table_options = checked_table("table", table, key=encryption_key)
         super().__init__(scope, construct_id)
-        self._prefix = prefix
+        self._operations, self._prefix = operations, prefix
 
         self._bound = self._source.bind(
             self,
@@ -150,45 +149,48 @@ class ScheduledReport(Construct):
             announces="topic" if bus is None else "bus",
             mails=mail is not None,
         )
-        self._bucket: s3.IBucket = (
-            define_bucket(self, "Bucket", options=bucket or BucketOptions(), key=encryption_key, operations=operations)
-            if bucket is None or isinstance(bucket, BucketOptions)
-            else bucket
-        )
-        self._table: dynamodb.ITable = (
-            keyed_table(self, "Runs", options=table_options, operations=operations)
-            if isinstance(table_options, TableOptions)
-            else table_options
-        )
+        self._bucket = bucket_of(self, "Bucket", bucket, key=encryption_key, operations=operations)
+        self._table = table_of(self, "Runs", table_options, operations=operations)
         check_names(self, NamedReport(path=self.node.path, name=name, table=self._table, bucket=self._bucket, prefix=prefix))
         self._announcer = define_announcer(self, topic=topic, bus=bus, key=encryption_key)
         self._dead_letters = dead_letter_queue(self, "DeadLetterQueue", key=encryption_key, operations=operations)
         self._undelivered = dead_letter_queue(self, "DeliveryDeadLetterQueue", key=encryption_key, operations=operations)
 
         packed = {**({} if query is None else query.files), **self._bound.files}
-        self._function = HandlerFunction(
-            self,
-            "Function",
-            handler=handler or Handler.bundled("scheduled_report", files=packed),
-            description="Makes the report of a day",
-            timeout=self._timeout,
-            environment={
+        self._function = self._define_function(
+            handler or Handler.bundled("scheduled_report", files=packed),
+            {
                 "REPORT_NAME": name,
-                "REPORT_BUCKET_NAME": self._bucket.bucket_name,
-                "REPORT_PREFIX": prefix,
-                "RUNS_TABLE_NAME": self._table.table_name,
-                **self._announcer.settings,
                 "LINK_SECONDS": seconds_text(links),
                 **_settings_of(self._schedule, format or ReportFormat(), query, mail, self._bound),
             },
-            operations=operations,
-            network=self._bound.network,
             reserved_concurrency=CONCURRENCY if one_at_a_time else None,
         )
         self._grant(mail)
-        self._trigger = self._invoke(name, on_success, encryption_key)
+        self._trigger = self._invoke(name, on_success)
 
-    def _invoke(self, name: str, on_success: sqs.IQueue | None, key: kms.IKey | None) -> Trigger:
+    def _define_function(
+        self, code: Handler, settings: Mapping[str, str], *, reserved_concurrency: int | None
+    ) -> HandlerFunction:
+        return HandlerFunction(
+            self,
+            "Function",
+            handler=code,
+            description="Makes the report of a day",
+            timeout=self._timeout,
+            environment={
+                **settings,
+                "REPORT_BUCKET_NAME": self._bucket.bucket_name,
+                "REPORT_PREFIX": self._prefix,
+                "RUNS_TABLE_NAME": self._table.table_name,
+                **self._announcer.settings,
+            },
+            operations=self._operations,
+            network=self._bound.network,
+            reserved_concurrency=reserved_concurrency,
+        )
+
+    def _invoke(self, name: str, on_success: sqs.IQueue | None) -> Trigger:
         """Let the function be invoked: by anybody who may, and by the schedule."""
         invoke_asynchronously(
             self,
@@ -196,7 +198,6 @@ class ScheduledReport(Construct):
             function=self._function,
             on_failure=self._dead_letters,
             on_success=on_success,
-            key=key,
             maximum_event_age=EVENT_AGE,
         )
         return invoke_on_schedule(
@@ -205,7 +206,6 @@ class ScheduledReport(Construct):
             schedule=self._schedule,
             function=self._function,
             delivery_dead_letter_queue=self._undelivered,
-            key=key,
             description=f"When the report {name} is made",
         )
 
@@ -215,8 +215,7 @@ class ScheduledReport(Construct):
         self._bound.grant(function)
         # To read: what a link may do is what the function may that signed it.
         grant_objects(function, self._bucket, "PutObject", "AbortMultipartUpload", "GetObject", below=self._prefix)
-        grant(function, self._table, *TABLE_ACTIONS)
-        grant_key_use(self._table.encryption_key, function)
+        grant_tables(function, {self._table: TABLE_ACTIONS})
         self._announcer.grant_announce(function)
         if mail is not None:
             mail.grant_send(function, Stack.of(self))
@@ -232,9 +231,13 @@ class ScheduledReport(Construct):
         return self._table
 
     @property
-    def topic(self) -> sns.ITopic | None:
-        """Is told of each report; ``None`` with a ``bus``."""
-        return self._announcer.topic
+    def topic(self) -> sns.ITopic:
+        """Is told of each report.
+
+        Raises:
+            PatternError: There is none, but a ``bus``.
+        """
+        return self._announcer.for_subscribers
 
     @property
     def function(self) -> lambda_.Function:
@@ -273,8 +276,7 @@ class ScheduledReport(Construct):
 
     def grant_back_fill(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let a principal make the report of a day, by invoking the function with ``{"date": "2026-03-01"}``."""
-        arn = self._function.function_arn
-        return iam.Grant.add_to_principal(grantee=grantee, actions=["lambda:InvokeFunction"], resource_arns=[arn])
+        return grant_invoke(grantee, self._function)
 
     def grant_read(self, grantee: iam.IGrantable) -> None:
         """Let a principal read the reports."""
@@ -284,8 +286,8 @@ class ScheduledReport(Construct):
         """Define the alarms of the schedule, the function, the queues, the topic and the table."""
         alarms = AlarmSet(self, alerts)
         self._trigger.add_alarms(alarms)
-        alarms.add_undelivered("Delivery", self._undelivered)
-        missing_after = self._schedule.missing_or_default
+        alarms.add_undelivered("Delivery", self._undelivered, to="the function")
+        missing_after = self._schedule.missing_after_or_default
         alarms.add_report("Report", self._function, timeout=self._timeout, missing_after=missing_after, bundled=self._bundled)
         alarms.add_asynchronous("Report", self._function, self._dead_letters)
         self._announcer.add_alarms(alarms)
@@ -303,11 +305,3 @@ class _Told(Protocol):
 
 def _settings_of(*told: _Told | None) -> dict[str, str]:
     return {name: value for each in told if each is not None for name, value in each.settings.items()}
-
-
-def _table_options(table: dynamodb.ITable | TableOptions | None, key: kms.IKey | None) -> dynamodb.ITable | TableOptions:
-    if table is not None and not isinstance(table, TableOptions):
-        check_key("table", table)
-        return table
-    options = table or TableOptions()
-    return options if options.encryption_key is not None else dataclasses.replace(options, encryption_key=key)

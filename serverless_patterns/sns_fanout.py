@@ -19,19 +19,13 @@ from constructs import Construct, IDependable
 from serverless_patterns._blocks.alarms import AlarmSet, Alerts
 from serverless_patterns._blocks.arguments import check_arguments
 from serverless_patterns._blocks.asynchronous import invoke_asynchronously
-from serverless_patterns._blocks.checks import check, check_named_texts, check_type
+from serverless_patterns._blocks.checks import check, check_type
 from serverless_patterns._blocks.encryption import with_key
 from serverless_patterns._blocks.filter_policy import FilterOn
-from serverless_patterns._blocks.function import MEMORY_SIZE, HandlerFunction
+from serverless_patterns._blocks.function import HandlerFunction, check_environment
+from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.part_names import check_part_name
-from serverless_patterns._blocks.queue import (
-    FIFO_RECEIVES,
-    SPARE_RECEIVES,
-    QueueOptions,
-    WorkQueue,
-    dead_letter_queue,
-    work_queue,
-)
+from serverless_patterns._blocks.queue import QueueOptions, WorkQueue, dead_letter_queue
 from serverless_patterns._blocks.subscriber_action import Action, Prepared, check_action, prepare
 from serverless_patterns._blocks.subscription import (
     Filter,
@@ -42,7 +36,7 @@ from serverless_patterns._blocks.subscription import (
     subscribe,
 )
 from serverless_patterns._blocks.topic import define_topic, grant_publish
-from serverless_patterns._blocks.worker import TIMEOUT, WorkerOptions, consume
+from serverless_patterns._blocks.worker import SETTINGS, TIMEOUT, WorkerOptions, consume, worker_queue
 from serverless_patterns.operations import Operations
 
 #: What follows the name of a subscriber in the names of its outputs and alarms, and what could be the end of another's name.
@@ -58,7 +52,6 @@ class Subscriber:
     Attributes:
         name: Its construct id.
         function: What works its messages; ``None`` for an e-mail address or an endpoint.
-        work: Its queue with the dead-letter queue behind it; ``None`` with ``direct=True``, for an address or an endpoint.
         dead_letter_queue: Where messages are kept that its function could not work, with the reason; ``None`` without one.
         delivery_dead_letter_queue: Where messages are kept that could not be delivered to it.
         timeout: Of its function.
@@ -67,14 +60,33 @@ class Subscriber:
     name: str
     delivery_dead_letter_queue: sqs.IQueue
     function: lambda_.Function | None = None
-    work: WorkQueue | None = None
     dead_letter_queue: sqs.IQueue | None = None
     timeout: Duration = field(default_factory=lambda: Duration.seconds(TIMEOUT))
+    _work: WorkQueue | None = field(default=None, repr=False)
+    _action: Prepared | None = field(default=None, repr=False)
 
     @property
     def queue(self) -> sqs.IQueue | None:
-        """Where its messages wait."""
-        return None if self.work is None else self.work.queue
+        """Where its messages wait; ``None`` with ``direct=True``, for an address or an endpoint."""
+        return None if self._work is None else self._work.queue
+
+    def add_alarms(self, alarms: AlarmSet) -> None:
+        """Define its alarms."""
+        name, function, action = self.name, self.function, self._action
+        alarms.add_undelivered(f"{name}Delivery", self.delivery_dead_letter_queue, to="its subscriber")
+        if function is None or action is None:  # an address or an endpoint
+            return
+        alarms.add_worker(name, function, timeout=self.timeout)
+        if self._work is not None:
+            alarms.add_queue(name, self._work, function)
+            if action.handler.is_bundled:
+                alarms.add_unexpected_errors(function, name)
+        elif self.dead_letter_queue is not None:
+            alarms.add_asynchronous(name, function, self.dead_letter_queue)
+        if action.table is not None:
+            alarms.add_table(f"{name}Table", action.table, action.operations)
+        if action.topic is not None:
+            alarms.add_topic(f"{name}Topic", action.topic)
 
 
 class SnsFanout(Construct):
@@ -99,8 +111,8 @@ class SnsFanout(Construct):
         fifo: Whether the topic that is defined keeps the order of each message group; then all subscribers are FIFO queues.
             Default no.
         encryption_key: A customer managed key for all that is defined, logs included. Default: that of the operations, or keys
-            that AWS owns, free; a topic without one is not encrypted. The policy of a key of this app is
-            completed here; that of an imported one must let CloudWatch Logs and SNS use it.
+            that AWS owns, free; a topic without one is not encrypted. The policy of a key of this app is completed here; that
+            of an imported one must let CloudWatch Logs and SNS use it.
         operations: Retention, logs, capacity. Default: the careful ones.
 
     Raises:
@@ -129,7 +141,6 @@ class SnsFanout(Construct):
         self._owns_topic = topic is None
         self._outputs: dict[str, str] = {"TopicArn": self._topic.topic_arn}
         self._subscribers: list[Subscriber] = []
-        self._actions: dict[str, Prepared] = {}
         if encryption_key is not None:
             allow_key(encryption_key, self._topic)
 
@@ -175,25 +186,26 @@ class SnsFanout(Construct):
             filter_on: ``"attributes"`` (default): message attributes; ``"body"``: the fields of a JSON body.
             direct: Whether SNS invokes the function itself, without a queue: no batches, no bound on what arrives at once. It
                 is tried three times within an hour; then the event is kept with the reason. Default no.
-            worker: How the queue is consumed; with ``direct=True`` its timeout counts. Default: 30 s, batches of 10, 10 at a
-                time, 5 tries.
-            environment: Environment variables of the function, beside those of its queue and its action.
+            worker: How the queue is consumed; with ``direct=True`` only a timeout and memory. Default: 30 s, batches of 10,
+                10 at a time, 5 tries.
+            environment: Environment variables for code of yours, beside those of its queue and its log.
 
         Raises:
-            PatternError: A filter that no message can pass, a name that is taken, or what a FIFO topic cannot do.
+            PatternError: A filter that no message can pass, a name that is taken, variables that nothing of yours would read,
+                or what a FIFO topic cannot do.
         """
         options, messages = worker or WorkerOptions(), Filter(policy=filter_policy, on=filter_on)
         check_type("direct", direct, bool, "True or False")
         check_type("worker", options, WorkerOptions, "WorkerOptions(...)")
         check_action(handler)
-        variables = environment or {}
-        check_named_texts("environment", variables)
+        if direct:
+            options.check_without_queue("direct=True")
+        check_environment(environment, taken=() if direct else SETTINGS, own=isinstance(handler, Handler))
         scope = self._scope_of(construct_id, "direct=True" if direct else None)
         action = prepare(scope, handler, key=self._key, operations=self._operations)
         deliver = self._deliver_directly if direct else self._deliver_to_queue
-        subscriber = deliver(scope, action, messages, options, dict(variables))
+        subscriber = deliver(scope, action, messages, options, environment or {})
         self._outputs |= {f"{construct_id}{name}": value for name, value in action.outputs.items()}
-        self._actions[construct_id] = action
         return self._added(subscriber)
 
     def add_email(
@@ -250,7 +262,7 @@ class SnsFanout(Construct):
         if self._owns_topic:
             alarms.add_topic("Topic", self._topic)  # that of another pattern has its alarms there
         for subscriber in self._subscribers:
-            _add_alarms(alarms, subscriber, self._actions.get(subscriber.name))
+            subscriber.add_alarms(alarms)
         return alarms.alarms
 
     def _scope_of(self, construct_id: str, only_standard: str | None) -> Construct:
@@ -279,17 +291,14 @@ class SnsFanout(Construct):
         return subscriber
 
     def _deliver_to_queue(
-        self, scope: Construct, action: Prepared, messages: Filter, options: WorkerOptions, environment: dict[str, str]
+        self, scope: Construct, action: Prepared, messages: Filter, options: WorkerOptions, environment: Mapping[str, str]
     ) -> Subscriber:
-        if self._topic.fifo:
-            options.check_fifo()
-        queue = work_queue(
+        queue = worker_queue(
             scope,
             "",
+            worker=options,
             options=QueueOptions(fifo=self._topic.fifo),
-            least_visibility=options.least_visibility,
-            max_receive_count=options.max_attempts,
-            redrive_after=_redrive_after(options, fifo=self._topic.fifo, bundled=action.handler.with_dependency_layer),
+            bundled=action.handler.is_bundled,
             key=self._key,
             operations=self._operations,
         )
@@ -300,26 +309,28 @@ class SnsFanout(Construct):
         return Subscriber(
             name=scope.node.id,
             function=function,
-            work=queue,
             dead_letter_queue=queue.dead_letter_queue,
             delivery_dead_letter_queue=undelivered,
             timeout=options.timeout_or_default,
+            _work=queue,
+            _action=action,
         )
 
     def _deliver_directly(
-        self, scope: Construct, action: Prepared, messages: Filter, options: WorkerOptions, environment: dict[str, str]
+        self, scope: Construct, action: Prepared, messages: Filter, options: WorkerOptions, environment: Mapping[str, str]
     ) -> Subscriber:
         function = self._function(scope, action, options, environment)
         permission = allow_invocation(scope, "Permission", topic=self._topic, function=function)
         undelivered = self._subscribe(scope, "lambda", function.function_arn, messages, permission)
         failed = dead_letter_queue(scope, "DeadLetterQueue", key=self._key, operations=self._operations)
-        invoke_asynchronously(scope, "Invocation", function=function, on_failure=failed, key=self._key)
+        invoke_asynchronously(scope, "Invocation", function=function, on_failure=failed)
         return Subscriber(
             name=scope.node.id,
             function=function,
             dead_letter_queue=failed,
             delivery_dead_letter_queue=undelivered,
             timeout=options.timeout_or_default,
+            _action=action,
         )
 
     def _function(
@@ -333,7 +344,7 @@ class SnsFanout(Construct):
             timeout=options.timeout_or_default,
             environment={**environment, **action.environment},
             operations=self._operations,
-            memory_size=options.memory_size or MEMORY_SIZE,
+            memory_size=options.memory_size,
         )
         action.grant(function)
         return function
@@ -367,27 +378,3 @@ class SnsFanout(Construct):
             permission=permission,
         )
         return undelivered
-
-
-def _redrive_after(options: WorkerOptions, *, fifo: bool, bundled: bool) -> int:
-    """After how many receives SQS itself moves a message: a bundled handler does so before, with the reason."""
-    if not bundled:
-        return options.max_attempts
-    return FIFO_RECEIVES if fifo else options.max_attempts + SPARE_RECEIVES
-
-
-def _add_alarms(alarms: AlarmSet, subscriber: Subscriber, action: Prepared | None) -> None:
-    name, function = subscriber.name, subscriber.function
-    alarms.add_undelivered(f"{name}Delivery", subscriber.delivery_dead_letter_queue)
-    if function is not None:
-        alarms.add_worker(name, function, timeout=subscriber.timeout)
-    if subscriber.work is not None and function is not None:
-        alarms.add_queue(name, subscriber.work, function)
-        if action is not None and action.handler.with_dependency_layer:
-            alarms.add_unexpected_errors(function, name)
-    elif subscriber.dead_letter_queue is not None and function is not None:
-        alarms.add_asynchronous(name, function, subscriber.dead_letter_queue)
-    if action is not None and action.table is not None:
-        alarms.add_table(f"{name}Table", action.table, action.operations)
-    if action is not None and action.topic is not None:
-        alarms.add_topic(f"{name}Topic", action.topic)

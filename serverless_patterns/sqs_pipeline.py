@@ -6,11 +6,10 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from aws_cdk import Duration, Names, Stack
+from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -30,32 +29,25 @@ from serverless_patterns._blocks.arguments import check_arguments
 from serverless_patterns._blocks.brought_queue import brought_queue, check_deduplication
 from serverless_patterns._blocks.checks import (
     check,
-    check_between,
     check_duration,
     check_one_of,
-    check_resource,
-    check_type,
+    check_path_segment,
     seconds_text,
 )
+from serverless_patterns._blocks.circuit_breaker import CircuitBreaker
 from serverless_patterns._blocks.edge import Authorization, Cors, Edge, Route, Throttle
 from serverless_patterns._blocks.encryption import with_key
-from serverless_patterns._blocks.function import MEMORY_SIZE, HandlerFunction
+from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.http_edge import http_edge
-from serverless_patterns._blocks.queue import (
-    DEAD_LETTER_RETENTION_DAYS,
-    FIFO_RECEIVES,
-    SPARE_RECEIVES,
-    QueueOptions,
-    WorkQueue,
-    work_queue,
-)
+from serverless_patterns._blocks.queue import DEAD_LETTER_RETENTION_DAYS, FIFO_RECEIVES, QueueOptions, WorkQueue, grant_send
 from serverless_patterns._blocks.queue_route import queue_route
-from serverless_patterns._blocks.resource_schema import resource_schema
+from serverless_patterns._blocks.resource_schema import require_fields, resource_schema, type_of
 from serverless_patterns._blocks.rest_edge import check_rest, rest_edge
-from serverless_patterns._blocks.secret import grant_secret
-from serverless_patterns._blocks.table import TableOptions, check_key, grant, grant_key_use, keyed_table, transient_table
-from serverless_patterns._blocks.worker import WorkerOptions, consume
+from serverless_patterns._blocks.secret import define_payment_secret, grant_secret
+from serverless_patterns._blocks.table import TableOptions, checked_table, grant_tables, table_of, transient_table
+from serverless_patterns._blocks.unique_name import unique_name
+from serverless_patterns._blocks.worker import WorkerOptions, consume, worker_queue
 from serverless_patterns.operations import Operations
 
 Ingest = Literal["function", "direct"]
@@ -74,8 +66,6 @@ LONGEST_POSTPONED = 4 * 24 * 60 * 60
 WHY_FOUR_DAYS = "an order that is put off stays in it, and SQS deletes what is older"
 #: Seconds that orders may be put off before it is critical: customers wait for them.
 POSTPONED_TOO_LONG = 60 * 60
-#: Characters of the name of a pipeline, which is part of keys and ids of events.
-LONGEST_NAME = 64
 SCHEMA_FILE = "schema.json"
 ID = "id"
 
@@ -83,6 +73,8 @@ INGEST_ACTIONS = ("GetItem", "PutItem")
 WORKER_ACTIONS = ("UpdateItem",)
 IDEMPOTENCY_ACTIONS = ("PutItem", "UpdateItem", "DeleteItem")
 CIRCUIT_ACTIONS = ("GetItem", "PutItem", "UpdateItem")
+#: What the bundled worker needs of an order -> its type.
+CHARGED = {"amount": ("number", "integer"), "currency": ("string",)}
 
 #: What an order is, unless the user says otherwise.
 ORDER: Mapping[str, Any] = {
@@ -108,36 +100,6 @@ ORDER: Mapping[str, Any] = {
     },
     "required": ["customer_id", "amount", "currency"],
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class CircuitBreaker:
-    """When the worker stops calling a payment API that fails, and when it tries again.
-
-    While the circuit is open, orders wait in the queue; none is tried, none uses up its tries.
-
-    Args:
-        failure_threshold: Failed calls in a row, in one execution environment, that open it, 1 to 100, and not above the tries
-            of an order. Each call is asked up to three times. Default 3.
-        recovery_timeout: How long it stays open before one order tries the API again, 1 to 900 s. Default 30 s.
-
-    Raises:
-        PatternError: A value is outside its range.
-    """
-
-    failure_threshold: int = 3
-    recovery_timeout: Duration | None = None
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_type("failure_threshold", self.failure_threshold, int, "a whole number")
-        check_between("failure_threshold", self.failure_threshold, 1, 100)
-        check_duration("recovery_timeout", self.recovery, least=1, most=900, why="the longest delay of SQS")
-
-    @property
-    def recovery(self) -> Duration:
-        """How long it stays open."""
-        return self.recovery_timeout or Duration.seconds(30)
 
 
 class SqsPipeline(Construct):
@@ -179,8 +141,8 @@ class SqsPipeline(Construct):
         worker: How the queue is consumed. Default: 30 s, batches of 10, 10 at a time, 5 tries. The bundled worker needs a
             timeout of 20 s or more.
         encryption_key: A customer managed key for all that is defined, logs included. Default: that of the operations, or keys
-            that AWS owns, free. The policy of a key of this app is
-            completed here; that of an imported one must let CloudWatch Logs use it.
+            that AWS owns, free. The policy of a key of this app is completed here; that of an imported one must let CloudWatch
+            Logs use it.
         operations: Retention, backups, logs, capacity. Default: the careful ones.
 
     Raises:
@@ -217,24 +179,19 @@ class SqsPipeline(Construct):
         self._direct, self._group_by, self._bundled = ingest == "direct", group_by, handler is None
         self._worker_options, self._key = worker or WorkerOptions(), encryption_key
         authorization = authorization or Authorization.iam()
-        circuit_breaker = CircuitBreaker() if circuit_breaker is None else circuit_breaker
-        check_type("circuit_breaker", circuit_breaker, CircuitBreaker, "a CircuitBreaker(...)")
+        circuit_breaker = circuit_breaker or CircuitBreaker()
         check_announcer(scope, topic, bus)
         _check(resource, ingest, self._worker_options, circuit_breaker, bundled=self._bundled)
         if self._direct:
             check_rest(authorization, cors, this="ingest='direct'", other="ingest='function'")
         order = _order_schema(ORDER if schema is None else schema, group_by, charged=handler is None, direct=self._direct)
-        options = _table_options(table, encryption_key)
+        options = checked_table("table", table, key=encryption_key)
         super().__init__(scope, construct_id)
         self._operations = operations
         self._order_file = {SCHEMA_FILE: json.dumps(order)}
 
         self._queue = self._work_queue(queue, dead_letter_queue)
-        self._table = (
-            keyed_table(self, "Table", options=options, operations=self._operations)
-            if isinstance(options, TableOptions)
-            else options
-        )
+        self._table = table_of(self, "Table", options, operations=operations)
         self._ingest = self._define_ingest(resource, cors)
         self._routes = [Route("POST", f"/{resource}"), Route("GET", f"/{resource}/{{id}}")]
         self._edge = self._define_edge(order, authorization, cors, throttle or Throttle())
@@ -242,7 +199,7 @@ class SqsPipeline(Construct):
         self._idempotency_table = self._memory("IdempotencyTable")
         self._circuit_table = self._memory("CircuitTable")
         self._announcer = define_announcer(self, topic=topic, bus=bus, key=encryption_key)
-        self._secret = payment_secret or self._define_secret()
+        self._secret = payment_secret or define_payment_secret(self, key=encryption_key, operations=self._operations)
         self._worker = self._define_worker(resource, handler, circuit_breaker)
         consume(
             self,
@@ -253,12 +210,15 @@ class SqsPipeline(Construct):
             operations=self._operations,
         )
         if not self._queue.is_fifo:
-            self._queue.grant_send(self._worker)  # an order that is put off goes back as a copy, whose receives count anew
-        grant(self._worker, self._table, *WORKER_ACTIONS)
-        grant(self._worker, self._idempotency_table, *IDEMPOTENCY_ACTIONS)
-        grant(self._worker, self._circuit_table, *CIRCUIT_ACTIONS)
-        for stored in (self._table, self._idempotency_table, self._circuit_table):
-            grant_key_use(stored.encryption_key, self._worker)
+            grant_send(self._worker, self.queue)  # an order that is put off goes back as a copy, whose receives count anew
+        grant_tables(
+            self._worker,
+            {
+                self._table: WORKER_ACTIONS,
+                self._idempotency_table: IDEMPOTENCY_ACTIONS,
+                self._circuit_table: CIRCUIT_ACTIONS,
+            },
+        )
         self._announcer.grant_announce(self._worker)
         grant_secret(self._worker, self._secret)
 
@@ -278,12 +238,13 @@ class SqsPipeline(Construct):
         return self._table
 
     @property
-    def topic(self) -> sns.ITopic | None:
+    def topic(self) -> sns.ITopic:
         """Announces each order that is paid, declined or failed: subscribe to it, or give it to ``SnsFanout``.
 
-        ``None`` with a ``bus``.
+        Raises:
+            PatternError: There is none, but a ``bus``.
         """
-        return self._announcer.topic
+        return self._announcer.for_subscribers
 
     @property
     def name(self) -> str:
@@ -291,8 +252,7 @@ class SqsPipeline(Construct):
 
         A charge has the Idempotency-Key ``<name>:<order id>:charge``.
         """
-        stack = Stack.of(self)
-        return f"{Names.unique_resource_name(self, max_length=LONGEST_NAME, separator='-')}-{stack.account}-{stack.region}"
+        return unique_name(self)
 
     @property
     def payment_secret(self) -> secretsmanager.ISecret:
@@ -398,50 +358,35 @@ class SqsPipeline(Construct):
         return LONGEST_POSTPONED + int(self._queue.retention) + DEAD_LETTER_RETENTION_DAYS * 24 * 60 * 60
 
     def _work_queue(self, queue: sqs.IQueue | QueueOptions | None, dead_letters: sqs.IQueue | None) -> WorkQueue:
-        worker = self._worker_options
-        if queue is not None and not isinstance(queue, QueueOptions):
-            return self._brought_queue(queue, dead_letters)
-        check(dead_letters is None, "dead_letter_queue goes with a queue of yours: the one that is defined has one of its own")
-        options = queue or QueueOptions()
-        if options.fifo:
-            worker.check_fifo()
-        waits = self._bundled and options.fifo
-        kept = options.retention
+        if queue is None or isinstance(queue, QueueOptions):
+            check(
+                dead_letters is None, "dead_letter_queue goes with a queue of yours: the one that is defined has one of its own"
+            )
+            found = self._own_queue(queue or QueueOptions())
+        else:
+            found = brought_queue(self, queue, dead_letters, worker=self._worker_options, bundled=self._bundled)
+            check_deduplication(queue, wanted=queue.fifo and self._direct)
+        if not (found.is_fifo and self._bundled):
+            return found
         check(
-            not waits or kept is None or kept.is_unresolved() or kept.to_seconds() >= LONGEST_POSTPONED,
-            f"retention of a FIFO queue must be at least 4 days for the bundled worker: {WHY_FOUR_DAYS}",
+            found.retention >= LONGEST_POSTPONED,
+            f"retention of a FIFO queue must be at least 4 days for the bundled worker: {WHY_FOUR_DAYS}; "
+            f"got {found.retention:g} s",
         )
-        return work_queue(
+        # It is received again while it is put off: the worker counts the tries of an order itself.
+        return dataclasses.replace(found, max_receive_count=FIFO_RECEIVES)
+
+    def _own_queue(self, options: QueueOptions) -> WorkQueue:
+        return worker_queue(
             self,
             "",
+            worker=self._worker_options,
             options=options,
-            least_visibility=worker.least_visibility,
+            bundled=self._bundled,
             content_based_deduplication=options.fifo and self._direct,
-            max_receive_count=FIFO_RECEIVES if waits else worker.max_attempts,
-            redrive_after=FIFO_RECEIVES if waits else worker.max_attempts + (SPARE_RECEIVES if self._bundled else 0),
             key=self._key,
             operations=self._operations,
         )
-
-    def _brought_queue(self, queue: sqs.IQueue, dead_letters: sqs.IQueue | None) -> WorkQueue:
-        found = brought_queue(self, queue, dead_letters, worker=self._worker_options)
-        if queue.fifo:
-            self._worker_options.check_fifo()
-            receives = FIFO_RECEIVES if found.max_receive_count is None else found.max_receive_count
-            check(
-                not self._bundled or receives >= FIFO_RECEIVES,
-                f"max_receive_count of a FIFO queue must be {FIFO_RECEIVES} for the bundled worker, which puts an order off by "
-                f"receiving it again and counts its tries itself, got {receives:g}",
-            )
-            check(
-                not self._bundled or found.retention >= LONGEST_POSTPONED,
-                f"retention of a FIFO queue must be at least 4 days for the bundled worker: {WHY_FOUR_DAYS}; "
-                f"got {found.retention:g} s",
-            )
-            check_deduplication(queue, wanted=self._direct)
-            if self._bundled:
-                return dataclasses.replace(found, max_receive_count=FIFO_RECEIVES)
-        return found
 
     def _define_ingest(self, resource: str, cors: Cors | None) -> HandlerFunction:
         settings = {
@@ -464,10 +409,9 @@ class SqsPipeline(Construct):
             environment=settings,
             operations=self._operations,
         )
-        grant(function, self._table, *(INGEST_ACTIONS[:1] if self._direct else INGEST_ACTIONS))
         if not self._direct:
-            self._queue.grant_send(function)
-        grant_key_use(self._table.encryption_key, function)
+            grant_send(function, self.queue)
+        grant_tables(function, {self._table: INGEST_ACTIONS[:1] if self._direct else INGEST_ACTIONS})
         return function
 
     def _define_edge(
@@ -493,18 +437,6 @@ class SqsPipeline(Construct):
             self, construct_id, time_to_live_attribute="expiration", encryption_key=self._key, operations=self._operations
         )
 
-    def _define_secret(self) -> secretsmanager.Secret:
-        return secretsmanager.Secret(
-            self,
-            "PaymentSecret",
-            description='The payment API: {"url": "https://...", "api_key": "..."}; put the real ones after the first deploy',
-            generate_secret_string=secretsmanager.SecretStringGenerator(
-                secret_string_template=json.dumps({"url": ""}), generate_string_key="api_key"
-            ),
-            encryption_key=self._key,
-            removal_policy=self._operations.removal_policy,
-        )
-
     def _define_worker(self, resource: str, handler: Handler | None, circuit_breaker: CircuitBreaker) -> HandlerFunction:
         return HandlerFunction(
             self,
@@ -522,20 +454,20 @@ class SqsPipeline(Construct):
                 "IDEMPOTENCY_TTL_SECONDS": str(self._idempotency_seconds),
                 "CIRCUIT_TABLE_NAME": self._circuit_table.table_name,
                 "CIRCUIT_FAILURE_THRESHOLD": str(circuit_breaker.failure_threshold),
-                "CIRCUIT_RECOVERY_SECONDS": seconds_text(circuit_breaker.recovery),
+                "CIRCUIT_RECOVERY_SECONDS": seconds_text(circuit_breaker.recovery_timeout_or_default),
                 "MAX_ATTEMPTS": str(self._worker_options.max_attempts),
                 **self._announcer.settings,
                 "PAYMENT_SECRET_ARN": self._secret.secret_arn,
                 "SCHEMA_FILE": f"sqs_pipeline/{SCHEMA_FILE}",
             },
             operations=self._operations,
-            memory_size=self._worker_options.memory_size or MEMORY_SIZE,
+            memory_size=self._worker_options.memory_size,
             sends_to_its_source=not self._queue.is_fifo,
         )
 
 
 def _check(resource: str, ingest: Ingest, worker: WorkerOptions, circuit_breaker: CircuitBreaker, *, bundled: bool) -> None:
-    check_resource(resource)
+    check_path_segment(resource)
     check_one_of("ingest", ingest, ("function", "direct"))
     if bundled:
         why = "a call to the payment API may take 7 s, and what is written before and after it 9 s"
@@ -551,17 +483,12 @@ def _check(resource: str, ingest: Ingest, worker: WorkerOptions, circuit_breaker
 def _order_schema(schema: Mapping[str, object], group_by: str | None, *, charged: bool, direct: bool) -> dict[str, Any]:
     """The checked schema; with direct ingest clients must choose ids."""
     order = resource_schema(schema, reserved=())
-    properties, required = order["properties"], list(order.get("required", []))
+    required = order.get("required", [])
     if charged:
-        for name, kinds in (("amount", ("number", "integer")), ("currency", ("string",))):
-            check(
-                _type_of(properties, name) in kinds and name in required,
-                f"schema must require {name!r} with type {kinds[0]!r}: the bundled worker charges it; "
-                f"got {properties.get(name)!r}{'' if name in required else ', not required'}; or give a handler of yours",
-            )
+        require_fields(order, CHARGED, why="the bundled worker charges it; or give a handler of yours")
     if group_by is not None:
         check(
-            _type_of(properties, group_by) in ("string", "integer") and (group_by in required or group_by == ID),
+            type_of(order, group_by) in ("string", "integer") and (group_by in required or group_by == ID),
             f"group_by must be a required field of the schema with type 'string' or 'integer', got {group_by!r}",
         )
         check(
@@ -571,24 +498,8 @@ def _order_schema(schema: Mapping[str, object], group_by: str | None, *, charged
         )
     if direct:
         check(
-            ID in properties,
+            ID in order["properties"],
             "schema must have a string property 'id' for ingest='direct': there is no function that could make one",
         )
         order["required"] = [*required, *({ID} - set(required))]
     return order
-
-
-def _type_of(properties: Mapping[str, Any], name: str) -> object:
-    """The type that a schema gives a property; a schema can be a bool as well."""
-    schema = properties.get(name)
-    return schema.get("type") if isinstance(schema, Mapping) else None
-
-
-def _table_options(table: dynamodb.ITable | TableOptions | None, key: kms.IKey | None) -> dynamodb.ITable | TableOptions:
-    if table is not None and not isinstance(table, TableOptions):
-        check_key("table", table)
-        return table
-    options = table or TableOptions()
-    expiry = options.time_to_live_attribute
-    check(expiry is None, f"time_to_live_attribute: the rows of orders have no such attribute, got {expiry!r}; leave it out")
-    return options if options.encryption_key is not None else dataclasses.replace(options, encryption_key=key)

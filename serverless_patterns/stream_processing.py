@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,10 +18,10 @@ from constructs import Construct
 
 from serverless_patterns._blocks.alarms import AlarmSet, Alerts
 from serverless_patterns._blocks.arguments import check_arguments
-from serverless_patterns._blocks.bucket import BucketOptions, define_bucket, grant_objects
+from serverless_patterns._blocks.bucket import BucketOptions, bucket_of, grant_objects
 from serverless_patterns._blocks.checks import check, check_duration, check_texts, check_type, seconds_text
 from serverless_patterns._blocks.encryption import with_key
-from serverless_patterns._blocks.function import MEMORY_SIZE, HandlerFunction
+from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.resource_schema import resource_schema
 from serverless_patterns._blocks.stream import check_record_age, retention_of
@@ -33,11 +32,10 @@ from serverless_patterns._blocks.stream_source import (
     KinesisSource,
     check_source,
     define_source,
-    is_same_table,
     key_attributes,
     tombstone_seconds,
 )
-from serverless_patterns._blocks.table import Keys, TableOptions, check_key, grant, grant_key_use, keyed_table
+from serverless_patterns._blocks.table import Keys, TableOptions, checked_table, grant, grant_tables, is_same_table, table_of
 from serverless_patterns.operations import Operations
 
 #: Seconds. The bundled handler begins a write only with 7 s left, which is what one takes that times out twice; a record is two
@@ -98,8 +96,8 @@ class StreamProcessing(Construct):
             report the first record that failed by its sequence number.
         reader: How the stream is read. Default: 60 s, batches of 100, tried until a record is 6 hours old.
         encryption_key: A customer managed key for all that is defined, logs included. Default: that of the operations, or keys
-            that AWS owns or manages, free. The policy of a key of this app is
-            completed here; that of an imported one must let CloudWatch Logs use it.
+            that AWS owns or manages, free. The policy of a key of this app is completed here; that of an imported one must let
+            CloudWatch Logs use it.
         operations: Retention, backups, logs, capacity. Default: the careful ones.
 
     Raises:
@@ -125,30 +123,27 @@ class StreamProcessing(Construct):
         encryption_key: kms.IKey | None = None,
         operations: Operations | None = None,
     ) -> None:
-        check_arguments({"handler": handler, "encryption_key": encryption_key, "operations": operations})
+        check_arguments(locals())
         operations = with_key(operations, encryption_key)
         encryption_key = operations.encryption_key
         self._bundled, self._reader = handler is None, reader or ReaderOptions()
-        check_source(source, bundled=self._bundled)
-        check_filters(filters)
-        _check_reader(self._reader, bundled=self._bundled)
-        _check_excluded(excluded)
+        _check(source, filters, excluded, self._reader, bundled=self._bundled)
         fixed = _schema(schema, key_field, bundled=self._bundled)
         _check_json(source, key_field, fixed)
-        view = _table_options("view_table", view_table, VIEW_KEYS, encryption_key)
-        audit = _table_options("audit_table", audit_table, AUDIT_KEYS, encryption_key)
-        for name, table in (("view_table", view), ("audit_table", audit)):
-            _check_writes(name, table, source, filtered=bool(filters), bundled=self._bundled)
-        _check_apart(view, audit)
-        _check_bucket(failure_bucket)
+        view = checked_table("view_table", view_table, keys=VIEW_KEYS, expiry=EXPIRY, key=encryption_key)
+        audit = checked_table("audit_table", audit_table, keys=AUDIT_KEYS, expiry=EXPIRY, key=encryption_key)
+        _check_tables(view, audit, source, filtered=bool(filters), bundled=self._bundled)
         super().__init__(scope, construct_id)
         self._operations = operations
 
-        self._source = define_source(self, source, key=encryption_key, operations=self._operations)
+        self._source = define_source(self, source, key=encryption_key, operations=operations)
         self._check_against_source(excluded, key_field, audit_retention)
-        self._view = self._table_of("ViewTable", view, VIEW_KEYS)
-        self._audit = self._table_of("AuditTable", audit, AUDIT_KEYS)
-        self._failures = self._bucket_of(failure_bucket, encryption_key)
+        self._view = table_of(self, "ViewTable", view, keys=VIEW_KEYS, operations=operations)
+        self._audit = table_of(self, "AuditTable", audit, keys=AUDIT_KEYS, operations=operations)
+        kept = BucketOptions(expiration=Duration.days(FAILURE_DAYS))
+        self._failures = bucket_of(
+            self, "FailureBucket", failure_bucket, default=kept, key=encryption_key, operations=operations
+        )
         files = {} if fixed is None else {SCHEMA_FILE: json.dumps(fixed)}
         self._function = self._define_function(
             handler or Handler.bundled("stream_processing", files=files),
@@ -169,9 +164,7 @@ class StreamProcessing(Construct):
             failures=self._failures,
             bundled=self._bundled,
         )
-        for table in (self._view, self._audit):
-            grant(self._function, table, *TABLE_ACTIONS)
-            grant_key_use(table.encryption_key, self._function)
+        grant_tables(self._function, {self._view: TABLE_ACTIONS, self._audit: TABLE_ACTIONS})
         grant_objects(self._function, self._failures, "PutObject", below=POISON)
 
     @property
@@ -224,7 +217,7 @@ class StreamProcessing(Construct):
 
     def add_alarms(self, alerts: Alerts) -> list[cloudwatch.Alarm]:
         """Define the alarms of the stream, the function and the tables."""
-        alarms, age = AlarmSet(self, alerts), self._reader.record_age
+        alarms, age = AlarmSet(self, alerts), self._reader.max_record_age_or_default
         if isinstance(self._source, KinesisSource):
             alarms.add_stream("Stream", self._source.resource, given_up_after=age)
         elif self._source.owned:
@@ -239,7 +232,7 @@ class StreamProcessing(Construct):
         return alarms.alarms
 
     def _check_against_source(self, excluded: Sequence[str], key_field: str | None, audit_retention: Duration | None) -> None:
-        check_record_age("max_record_age", self._reader.record_age, self._source.resource)
+        check_record_age("max_record_age", self._reader.max_record_age_or_default, self._source.resource)
         keys = sorted(set(excluded) & set(key_attributes(self._source, key_field)))
         check(
             not keys,
@@ -250,17 +243,6 @@ class StreamProcessing(Construct):
             why = "longer than the stream keeps records: one that comes again would be written down twice"
             least = int(retention_of(self._source.resource) or DAY) + DAY
             check_duration("audit_retention", audit_retention, least=least, most=CENTURY, why=why)
-
-    def _table_of(self, construct_id: str, given: dynamodb.ITable | TableOptions, keys: Keys) -> dynamodb.ITable:
-        if not isinstance(given, TableOptions):
-            return given
-        return keyed_table(self, construct_id, options=given, operations=self._operations, keys=keys)
-
-    def _bucket_of(self, given: s3.IBucket | BucketOptions | None, key: kms.IKey | None) -> s3.IBucket:
-        if given is not None and not isinstance(given, BucketOptions):
-            return given
-        options = given or BucketOptions(expiration=Duration.days(FAILURE_DAYS))
-        return define_bucket(self, "FailureBucket", options=options, key=key, operations=self._operations)
 
     def _define_function(self, code: Handler, optional: Mapping[str, str]) -> HandlerFunction:
         return HandlerFunction(
@@ -279,12 +261,18 @@ class StreamProcessing(Construct):
                 **{name: value for name, value in optional.items() if value},
             },
             operations=self._operations,
-            memory_size=self._reader.memory_size or MEMORY_SIZE,
+            memory_size=self._reader.memory_size,
         )
 
 
+def _check(source: object, filters: object, excluded: object, reader: ReaderOptions, *, bundled: bool) -> None:
+    check_source(source, bundled=bundled)
+    check_filters(filters)
+    _check_reader(reader, bundled=bundled)
+    _check_excluded(excluded)
+
+
 def _check_reader(reader: ReaderOptions, *, bundled: bool) -> None:
-    check_type("reader", reader, ReaderOptions, "ReaderOptions(...)")
     seconds = reader.timeout_or_default.to_seconds()
     check(
         not bundled or seconds >= LEAST_TIMEOUT,
@@ -322,22 +310,18 @@ def _check_json(source: object, key_field: str | None, schema: object) -> None:
         )
 
 
-def _table_options(
-    name: str, given: dynamodb.ITable | TableOptions | None, keys: Keys, key: kms.IKey | None
-) -> dynamodb.ITable | TableOptions:
-    holds = given is None or isinstance(given, TableOptions) or hasattr(given, "table_arn")
-    check(holds, f"{name} must be TableOptions(...) or a DynamoDB table, got {given!r}")
-    if given is not None and not isinstance(given, TableOptions):
-        check_key(name, given, keys)
-        return given
-    options = given or TableOptions()
-    attribute = options.time_to_live_attribute
-    check(
-        attribute in {None, EXPIRY},
-        f"time_to_live_attribute of {name} must be {EXPIRY!r}, or left out, got {attribute!r}: there the handler says when a "
-        "row may go",
-    )
-    return dataclasses.replace(options, time_to_live_attribute=EXPIRY, encryption_key=options.encryption_key or key)
+def _check_tables(
+    view: dynamodb.ITable | TableOptions,
+    audit: dynamodb.ITable | TableOptions,
+    source: object,
+    *,
+    filtered: bool,
+    bundled: bool,
+) -> None:
+    for name, table in (("view_table", view), ("audit_table", audit)):
+        _check_writes(name, table, source, filtered=filtered, bundled=bundled)
+    same = not isinstance(view, TableOptions) and is_same_table(view, audit)
+    check(not same, "audit_table must be another table than view_table, as their keys differ, got one for both; leave one out")
 
 
 def _check_writes(name: str, table: dynamodb.ITable | TableOptions, source: object, *, filtered: bool, bundled: bool) -> None:
@@ -354,13 +338,3 @@ def _check_writes(name: str, table: dynamodb.ITable | TableOptions, source: obje
         f"view_table must be another table than source with the bundled handler, got {table.node.path!r} for both: the rows of "
         "a view have the ids of what they show, and would take their places",
     )
-
-
-def _check_apart(view: dynamodb.ITable | TableOptions, audit: dynamodb.ITable | TableOptions) -> None:
-    same = not isinstance(view, TableOptions) and is_same_table(view, audit)
-    check(not same, "audit_table must be another table than view_table, as their keys differ, got one for both; leave one out")
-
-
-def _check_bucket(bucket: object) -> None:
-    holds = bucket is None or isinstance(bucket, BucketOptions) or hasattr(bucket, "bucket_arn")
-    check(holds, f"failure_bucket must be BucketOptions(...) or an S3 bucket, got {bucket!r}")

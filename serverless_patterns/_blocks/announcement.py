@@ -15,7 +15,9 @@ from constructs import Construct
 
 from serverless_patterns._blocks.alarms import AlarmSet
 from serverless_patterns._blocks.checks import check
+from serverless_patterns._blocks.event_bus import grant_put_events
 from serverless_patterns._blocks.topic import define_topic, grant_publish
+from serverless_patterns.errors import PatternError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,18 @@ class Announcer:
     is_own: bool
 
     @property
+    def for_subscribers(self) -> sns.ITopic:
+        """The topic, as a pattern shows it to those who want to subscribe.
+
+        Raises:
+            PatternError: It announces on a bus: whoever took ``None`` for a topic would define one that nobody publishes to.
+        """
+        if self.topic is None:
+            msg = "there is no topic: this pattern announces on a bus; subscribe by a rule of that bus, or leave bus= out"
+            raise PatternError(msg)
+        return self.topic
+
+    @property
     def settings(self) -> Mapping[str, str]:
         """What a function is told that announces; a bus by its ARN, which names it in any account."""
         if self.topic is not None:
@@ -45,14 +59,8 @@ class Announcer:
         return {} if self.topic is None else {"TopicArn": self.topic.topic_arn}
 
     def grant_announce(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let a principal announce. The key of a bus is used by EventBridge itself, that of a topic by who publishes.
-
-        https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-key-policy.html
-        """
-        if self.topic is not None:
-            return grant_publish(grantee, self.topic)
-        arns = [self._bus.event_bus_arn]
-        return iam.Grant.add_to_principal(grantee=grantee, actions=["events:PutEvents"], resource_arns=arns)
+        """Let a principal announce."""
+        return grant_put_events(grantee, self._bus) if self.topic is None else grant_publish(grantee, self.topic)
 
     def add_alarms(self, alarms: AlarmSet) -> None:
         """Add the alarms of the topic that is defined; what is the user's has them where it is defined."""

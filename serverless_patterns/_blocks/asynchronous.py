@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from serverless_patterns._blocks.queue import grant_queue_key
+from serverless_patterns._blocks.queue import grant_send
 
 #: Lambda's own number of retries. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 RETRIES = 2
@@ -23,7 +22,6 @@ def invoke_asynchronously(
     *,
     function: lambda_.Function,
     on_failure: sqs.IQueue,
-    key: kms.IKey | None,
     on_success: sqs.IQueue | None = None,
     maximum_event_age: int = MAXIMUM_EVENT_AGE,
 ) -> lambda_.CfnEventInvokeConfig:
@@ -32,12 +30,9 @@ def invoke_asynchronously(
     So is one that waited for longer than ``maximum_event_age`` seconds: for room in the concurrency, or for its next try.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     """
-    on_failure.grant(function, "sqs:SendMessage")
-    grant_queue_key(key, function)
+    grant_send(function, on_failure)
     if on_success is not None:
-        on_success.grant(function, "sqs:SendMessage")
-        if on_success.encryption_master_key is not key:
-            grant_queue_key(on_success.encryption_master_key, function)
+        grant_send(function, on_success)
     config = lambda_.CfnEventInvokeConfig(
         scope,
         construct_id,

@@ -17,7 +17,7 @@ from constructs import Construct
 from serverless_patterns._blocks.aurora import define_cluster
 from serverless_patterns._blocks.network import Network, define_endpoints, join_network
 from serverless_patterns._blocks.secret import grant_secret
-from serverless_patterns._blocks.table import grant, grant_key_use
+from serverless_patterns._blocks.table import grant_tables
 from serverless_patterns.operations import Operations
 
 #: The certificates that the user packs with the bundled handler, in its folder.
@@ -61,8 +61,7 @@ class BoundSource:
         if self.secret is not None:
             grant_secret(function, self.secret)
         if self.table is not None:
-            grant(function, self.table, "Scan")
-            grant_key_use(self.table.encryption_key, function)
+            grant_tables(function, {self.table: ["Scan"]})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from constructs import Construct
 from serverless_patterns._blocks.checks import check
 from serverless_patterns._blocks.queue import (
     DEAD_LETTER_RETENTION_DAYS,
+    FIFO_RECEIVES,
     LONGEST_RETENTION,
     RETENTION_DAYS,
     VISIBILITY_FACTOR,
@@ -26,12 +27,16 @@ DEFAULT_VISIBILITY = 30
 DEFAULT_RETENTION = Duration.days(RETENTION_DAYS).to_seconds()
 
 
-def brought_queue(scope: Construct, queue: sqs.IQueue, dead_letters: sqs.IQueue | None, *, worker: WorkerOptions) -> WorkQueue:
+def brought_queue(
+    scope: Construct, queue: sqs.IQueue, dead_letters: sqs.IQueue | None, *, worker: WorkerOptions, bundled: bool
+) -> WorkQueue:
     """A queue of the user's for a pattern, with its own dead-letter queue or the one that is named beside it.
 
     Raises:
         PatternError: It has no dead-letter queue that is known here, or the two do not fit together or to the worker.
     """
+    if queue.fifo:
+        worker.check_fifo()
     own = queue.dead_letter_queue if isinstance(queue, sqs.Queue) else None
     kept = _dead_letter_queue(queue, own, dead_letters)
     visibility = _definition_of(queue, "visibility_timeout", DEFAULT_VISIBILITY)
@@ -46,12 +51,15 @@ def brought_queue(scope: Construct, queue: sqs.IQueue, dead_letters: sqs.IQueue 
         f"max_receive_count of the queue must be at least max_attempts of the worker ({worker.max_attempts}), got "
         f"{receives or 0:g}: SQS would move a message that the worker would still try; raise the one, or lower the other",
     )
+    check(
+        not (bundled and queue.fifo) or receives is None or receives >= FIFO_RECEIVES,
+        f"max_receive_count of a FIFO queue must be {FIFO_RECEIVES} for the bundled worker, got {receives or 0:g}: what waits "
+        "behind a message that fails, or is put off, is received with it and not tried, and SQS would move it without a reason",
+    )
     return WorkQueue(
         queue=queue,
         dead_letter_queue=kept,
         max_receive_count=receives,
-        key=queue.encryption_master_key,
-        dead_letter_key=kept.encryption_master_key,
         visibility_timeout=visibility,
         retention=LONGEST_RETENTION if retention is None else retention,
         dead_letter_retention=LONGEST_RETENTION if longer is None else longer,

@@ -13,7 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from serverless_patterns._blocks.checks import check, check_duration, check_type
+from serverless_patterns._blocks.checks import check, check_duration, check_has, check_type
 from serverless_patterns.operations import Operations
 
 #: Days after which the parts of an upload that was never completed are deleted: they cost like objects and nobody sees them.
@@ -21,6 +21,8 @@ from serverless_patterns.operations import Operations
 INCOMPLETE_UPLOAD_DAYS = 7
 #: Days for which an overwritten or deleted version is kept.
 OLD_VERSION_DAYS = 90
+#: What a user may give.
+BUCKET = "BucketOptions(...) or an S3 bucket"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +51,7 @@ class BucketOptions:
             check_duration("expiration", self.expiration, least=day, most=36_500 * day)
             days = 1 if self.expiration.is_unresolved() else self.expiration.to_seconds() / day
             check(days % 1 == 0, f"expiration must be whole days, got {days:g} days")
-        logs = self.access_logs
-        check(logs is None or hasattr(logs, "bucket_arn"), f"access_logs must be an S3 bucket, got {logs!r}")
+        check_has("access_logs", self.access_logs, "bucket_arn", "an S3 bucket", optional=True)
 
 
 def define_bucket(
@@ -81,6 +82,21 @@ def define_bucket(
         server_access_logs_prefix=None if options.access_logs is None else f"{scope.node.id}/{construct_id}/",
         removal_policy=operations.removal_policy,
     )
+
+
+def bucket_of(
+    scope: Construct,
+    construct_id: str,
+    given: s3.IBucket | BucketOptions | None,
+    *,
+    default: BucketOptions = BucketOptions(),
+    key: kms.IKey | None,
+    operations: Operations,
+) -> s3.IBucket:
+    """The bucket that was given, or one that is defined with the options that were, or these."""
+    if given is not None and not isinstance(given, BucketOptions):
+        return given
+    return define_bucket(scope, construct_id, options=given or default, key=key, operations=operations)
 
 
 def send_events(bucket: s3.IBucket) -> None:

@@ -10,19 +10,19 @@ from typing import Any
 from aws_cdk import Aws, Stack, Token
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from serverless_patterns._blocks.alarms import AlarmSet
 from serverless_patterns._blocks.checks import check, check_type
+from serverless_patterns._blocks.event_bus import grant_put_events
 from serverless_patterns._blocks.event_pattern import warn_of_size
 from serverless_patterns._blocks.event_route import DELIVERY
-from serverless_patterns._blocks.queue import grant_queue_key
+from serverless_patterns._blocks.queue import grant_send
 from serverless_patterns._blocks.role import ServiceRole
-from serverless_patterns._blocks.rule import let_rule_send
-from serverless_patterns._blocks.schedule import SCHEDULED_TIME
+from serverless_patterns._blocks.rule import let_rule_send, rule_target
+from serverless_patterns._blocks.schedule import SCHEDULED_TIME, schedule_role, schedule_target
 
 #: Scheduler puts what identifies the schedule, and this try of it, in their places. The second is another one for each try.
 #: https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
@@ -38,12 +38,11 @@ class Feed:
     Attributes:
         name: Its construct id.
         delivery_dead_letter_queue: Where events are kept that could not be put on the bus.
-        add_delivery_alarms: Defines the alarms of what delivers them.
     """
 
     name: str
     delivery_dead_letter_queue: sqs.IQueue
-    add_delivery_alarms: Callable[[AlarmSet], None]
+    _add_delivery_alarms: Callable[[AlarmSet], None]
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -52,9 +51,8 @@ class Feed:
 
     def add_alarms(self, alarms: AlarmSet) -> None:
         """Define its alarms."""
-        self.add_delivery_alarms(alarms)
-        undelivered = "An event could not be put on the bus"
-        alarms.add_dead_letters(f"{self.name}Delivery", self.delivery_dead_letter_queue, undelivered)
+        self._add_delivery_alarms(alarms)
+        alarms.add_undelivered(f"{self.name}Delivery", self.delivery_dead_letter_queue, to="the bus")
 
 
 def forward_events(scope: Construct, *, pattern: Mapping[str, Any], bus: events.IEventBus, undelivered: sqs.IQueue) -> Feed:
@@ -68,17 +66,7 @@ def forward_events(scope: Construct, *, pattern: Mapping[str, Any], bus: events.
         "Rule",
         description=f"Events of AWS services for {name}",
         event_pattern=pattern,
-        targets=[
-            events.CfnRule.TargetProperty(
-                id="Bus",
-                arn=bus.event_bus_arn,
-                role_arn=role.role_arn,
-                dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=undelivered.queue_arn),
-                retry_policy=events.CfnRule.RetryPolicyProperty(
-                    maximum_event_age_in_seconds=DELIVERY.seconds, maximum_retry_attempts=DELIVERY.attempts
-                ),
-            )
-        ],
+        targets=[rule_target("Bus", bus.event_bus_arn, undelivered=undelivered, delivery=DELIVERY, role=role)],
     )
     warn_of_size(rule, pattern)
     let_rule_send(rule, undelivered)
@@ -87,7 +75,7 @@ def forward_events(scope: Construct, *, pattern: Mapping[str, Any], bus: events.
     return Feed(
         name=name,
         delivery_dead_letter_queue=undelivered,
-        add_delivery_alarms=lambda alarms: alarms.add_rule(f"{name}Rule", rule, target="bus"),
+        _add_delivery_alarms=lambda alarms: alarms.add_rule(f"{name}Rule", rule, target="bus"),
     )
 
 
@@ -103,7 +91,7 @@ def _role_of_rules(scope: Construct, bus: events.IEventBus) -> ServiceRole:
         ),
         description=f"Assumed by EventBridge: sends {scope.node.id} to a bus",
     )
-    _let_publish(role, bus)
+    grant_put_events(role, bus)
     return role
 
 
@@ -115,17 +103,15 @@ def schedule_events(
     data: Mapping[str, Any],
     bus: events.IEventBus,
     undelivered: sqs.IQueue,
-    key: kms.IKey | None,
 ) -> Feed:
     """Put an event with an envelope on a bus at each tick. It has one id, however often Scheduler tries to.
 
-    Its group is what the role trusts, and what the metrics are of: a role cannot trust the schedule that names it.
-    https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+    Its group is what the role trusts, and what the metrics are of.
     """
     name, group = scope.node.id, scheduler.CfnScheduleGroup(scope, "ScheduleGroup")
-    role = _role_of_schedules(scope, group, bus)
-    undelivered.grant(role, "sqs:SendMessage")
-    grant_queue_key(key, role)
+    role = schedule_role(scope, "Role", group=group, does=f"puts {name} on a bus")
+    grant_put_events(role, bus)
+    grant_send(role, undelivered)
     zone = schedule.time_zone
     made = scheduler.CfnSchedule(
         scope,
@@ -135,17 +121,13 @@ def schedule_events(
         schedule_expression=schedule.expression_string,
         schedule_expression_timezone=None if zone is None else zone.timezone_name,
         flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-        target=scheduler.CfnSchedule.TargetProperty(
-            arn=bus.event_bus_arn,
-            role_arn=role.role_arn,
-            event_bridge_parameters=scheduler.CfnSchedule.EventBridgeParametersProperty(
-                detail_type=detail_type, source=f"event_routing/{name}"
-            ),
-            input=_detail(data),
-            dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=undelivered.queue_arn),
-            retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
-                maximum_event_age_in_seconds=DELIVERY.seconds, maximum_retry_attempts=DELIVERY.attempts
-            ),
+        target=schedule_target(
+            bus.event_bus_arn,
+            role=role,
+            text=_detail(data),
+            undelivered=undelivered,
+            delivery=DELIVERY,
+            event=scheduler.CfnSchedule.EventBridgeParametersProperty(detail_type=detail_type, source=f"event_routing/{name}"),
         ),
     )
     # Scheduler looks whether the role may put events before it takes the schedule.
@@ -153,7 +135,7 @@ def schedule_events(
     return Feed(
         name=name,
         delivery_dead_letter_queue=undelivered,
-        add_delivery_alarms=lambda alarms: alarms.add_schedule(f"{name}Schedule", group),
+        _add_delivery_alarms=lambda alarms: alarms.add_schedule(f"{name}Schedule", group),
     )
 
 
@@ -184,22 +166,3 @@ def _detail(data: Mapping[str, Any]) -> str:
     tick = f"{SCHEDULE}/{SCHEDULED_TIME}"
     metadata = {"id": tick, "version": 1, "time": SCHEDULED_TIME, "correlation_id": tick, "causation_id": EXECUTION}
     return json.dumps({"metadata": metadata, "data": data}, default=dict)
-
-
-def _role_of_schedules(scope: Construct, group: scheduler.CfnScheduleGroup, bus: events.IEventBus) -> ServiceRole:
-    """A role that the schedules of a group may assume."""
-    role = ServiceRole(
-        scope,
-        "Role",
-        assumed_by=iam.ServicePrincipal(
-            "scheduler.amazonaws.com",
-            conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID, "aws:SourceArn": group.attr_arn}},
-        ),
-        description=f"Assumed by EventBridge Scheduler: puts {scope.node.id} on a bus",
-    )
-    _let_publish(role, bus)
-    return role
-
-
-def _let_publish(role: iam.IRole, bus: events.IEventBus) -> None:
-    iam.Grant.add_to_principal(grantee=role, actions=["events:PutEvents"], resource_arns=[bus.event_bus_arn])

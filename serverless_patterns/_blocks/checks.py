@@ -17,7 +17,7 @@ def check(holds: object, message: str) -> None:
         raise PatternError(message)
 
 
-def check_resource(resource: str) -> None:
+def check_path_segment(resource: str) -> None:
     """Check the path segment of an API."""
     check(
         re.fullmatch(r"[a-z][a-z0-9-]{0,63}", resource),
@@ -49,6 +49,27 @@ def check_type(name: str, value: object, kind: type | UnionType, hint: str, *, o
     known = str(kind) if isinstance(kind, UnionType) else kind.__name__
     holds = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     check(holds, f"{name} must be {hint}, got {value!r} ({type(value).__name__}, not {known})")
+
+
+def check_has(
+    name: str, value: object, attribute: str, hint: str, *, optional: bool = False, options: type | None = None
+) -> None:
+    """Check that an argument is a resource of its kind, by what any of them has: imported ones are of types of their own.
+
+    Args:
+        name: What the user calls it.
+        value: What was given.
+        attribute: What any resource of its kind has.
+        hint: What it is called.
+        optional: Whether it may be ``None``.
+        options: The options that will do as well, of one that is defined.
+
+    Raises:
+        PatternError: It is none.
+    """
+    left_out = optional and value is None
+    holds = left_out or (options is not None and isinstance(value, options)) or hasattr(value, attribute)
+    check(holds, f"{name} must be {hint}, got {value!r}")
 
 
 def check_between(name: str, value: float, least: float, most: float, unit: str = "") -> None:

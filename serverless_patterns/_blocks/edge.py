@@ -19,7 +19,15 @@ from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
-from serverless_patterns._blocks.checks import check, check_between, check_duration, check_one_of, check_texts, check_type
+from serverless_patterns._blocks.checks import (
+    check,
+    check_between,
+    check_duration,
+    check_has,
+    check_one_of,
+    check_texts,
+    check_type,
+)
 
 ApiKind = Literal["http", "rest"]
 
@@ -158,7 +166,7 @@ class Authorization:
             check_texts("audience", self.audience)
             check(self.audience, "audience must be a list with at least one client id: without it any client's token passes")
         if self.kind == "cognito":
-            check(hasattr(self.user_pool, "user_pool_id"), f"user_pool must be a Cognito user pool, got {self.user_pool!r}")
+            check_has("user_pool", self.user_pool, "user_pool_id", "a Cognito user pool")
             check(self.clients, "clients must hold at least one client of the user pool, got none")
             for client in self.clients:
                 check(hasattr(client, "user_pool_client_id"), f"clients must hold clients of the user pool, got {client!r}")

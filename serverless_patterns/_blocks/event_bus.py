@@ -13,12 +13,16 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from serverless_patterns._blocks.checks import check, check_texts
+from serverless_patterns._blocks.queue import let_service_send
 from serverless_patterns.operations import Operations
 
 #: The bus of each account and region that AWS services send to.
 DEFAULT_BUS = "default"
 #: Characters of the id of a statement: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutPermission.html
 LONGEST_STATEMENT_ID = 64
+#: The same of the description of a bus or an archive, in which the path of a construct may be longer.
+#: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_CreateEventBus.html
+LONGEST_DESCRIPTION = 512
 
 
 def check_publishers(publishers: object) -> None:
@@ -31,10 +35,15 @@ def check_publishers(publishers: object) -> None:
         )
 
 
-def check_bus(scope: Construct, bus: events.IEventBus | None) -> None:
+def check_bus(scope: Construct, bus: events.IEventBus | None, *, name: str = "bus") -> None:
     """Check that a bus is where its rules are to be, as far as it is known.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-region.html
+
+    Args:
+        scope: The pattern, or where it is defined.
+        bus: The bus.
+        name: What the user calls it.
     """
     if bus is None:
         return
@@ -43,7 +52,7 @@ def check_bus(scope: Construct, bus: events.IEventBus | None) -> None:
         known = not (Token.is_unresolved(here) or Token.is_unresolved(there))
         check(
             not known or here == there,
-            f"bus must be in the {what} of the stack, {here}, got one in {there}: routes are rules on the bus itself; give one "
+            f"{name} must be in the {what} of the stack, {here}, got one in {there}: its rules are on the bus itself; give one "
             f"of {here}, and let a rule there send events on to it",
         )
 
@@ -74,7 +83,7 @@ def define_bus(
         scope,
         construct_id,
         event_bus_name=bus_name(scope),
-        description=f"Events of {scope.node.path}",
+        description=f"Events of {scope.node.path}"[:LONGEST_DESCRIPTION],
         kms_key=key,
         dead_letter_queue=dead_letter_queue,
     )
@@ -83,8 +92,18 @@ def define_bus(
     for number, each in enumerate(publishers, start=1):
         _let_publish(bus, f"Publisher{number}", each)
     if dead_letter_queue is not None:
-        _let_bus_send(bus, dead_letter_queue)
+        # What it could not encrypt or decrypt.
+        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-event-bus-cmkey.html
+        let_service_send(dead_letter_queue, "events.amazonaws.com", bus.event_bus_arn)
     return bus
+
+
+def grant_put_events(grantee: iam.IGrantable, bus: events.IEventBus) -> iam.Grant:
+    """Let a principal put events on a bus. The key of a bus is used by EventBridge itself.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-key-policy.html
+    """
+    return iam.Grant.add_to_principal(grantee=grantee, actions=["events:PutEvents"], resource_arns=[bus.event_bus_arn])
 
 
 def bus_name(scope: Construct) -> str:
@@ -141,21 +160,6 @@ def _let_publish(bus: events.EventBus, name: str, publisher: str) -> None:
     )
 
 
-def _let_bus_send(bus: events.EventBus, queue: sqs.IQueue) -> None:
-    """Let the bus keep what it could not encrypt or decrypt.
-
-    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-event-bus-cmkey.html
-    """
-    queue.add_to_resource_policy(
-        iam.PolicyStatement(
-            principals=[iam.ServicePrincipal("events.amazonaws.com")],
-            actions=["sqs:SendMessage"],
-            resources=[queue.queue_arn],
-            conditions={"ArnEquals": {"aws:SourceArn": bus.event_bus_arn}},  # it names the account too
-        )
-    )
-
-
 def define_archive(
     scope: Construct,
     construct_id: str,
@@ -185,7 +189,7 @@ def define_archive(
         scope,
         construct_id,
         source_arn=bus.event_bus_arn,
-        description=f"Events of the last {days} days, of {scope.node.path}",
+        description=f"Events of the last {days} days, of {scope.node.path}"[:LONGEST_DESCRIPTION],
         retention_days=days,
         kms_key_identifier=None if key is None else key.key_arn,
     )

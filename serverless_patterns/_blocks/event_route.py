@@ -13,18 +13,12 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from serverless_patterns._blocks.alarms import AlarmSet
-from serverless_patterns._blocks.function import MEMORY_SIZE, HandlerFunction
-from serverless_patterns._blocks.queue import (
-    DEAD_LETTER_RETENTION_DAYS,
-    SPARE_RECEIVES,
-    WorkQueue,
-    dead_letter_queue,
-    work_queue,
-)
+from serverless_patterns._blocks.function import HandlerFunction
+from serverless_patterns._blocks.queue import DEAD_LETTER_RETENTION_DAYS, WorkQueue, dead_letter_queue, grant_send
 from serverless_patterns._blocks.route_plan import RoutePlan
 from serverless_patterns._blocks.rule import Delivery, rule_to_queue
-from serverless_patterns._blocks.table import TableOptions, grant, grant_key_use, keyed_table
-from serverless_patterns._blocks.worker import consume
+from serverless_patterns._blocks.table import TableOptions, grant_tables, keyed_table
+from serverless_patterns._blocks.worker import consume, worker_queue
 from serverless_patterns.operations import Operations
 
 #: What the handler does with the table of a route, and where a row says when it may go.
@@ -46,7 +40,6 @@ class Route:
     Attributes:
         name: Its construct id.
         rule: What lets events through.
-        work: Its queue with the dead-letter queue behind it.
         delivery_dead_letter_queue: Where events are kept that could not be put into its queue.
         function: What works its events.
         table: What is known of its events, or they themselves.
@@ -55,21 +48,21 @@ class Route:
 
     name: str
     rule: events.CfnRule
-    work: WorkQueue
     delivery_dead_letter_queue: sqs.IQueue
     function: lambda_.Function
     table: dynamodb.ITable
     timeout: Duration = field(repr=False)
+    _work: WorkQueue = field(repr=False)
 
     @property
     def queue(self) -> sqs.IQueue:
         """Where its events wait."""
-        return self.work.queue
+        return self._work.queue
 
     @property
     def dead_letter_queue(self) -> sqs.IQueue:
         """Where events are kept that could not be worked, with the reason."""
-        return self.work.dead_letter_queue
+        return self._work.dead_letter_queue
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -88,10 +81,8 @@ class Route:
     def add_alarms(self, alarms: AlarmSet, bus: events.IEventBus) -> None:
         """Define its alarms."""
         alarms.add_rule(f"{self.name}Rule", self.rule, bus=bus)
-        alarms.add_dead_letters(
-            f"{self.name}Delivery", self.delivery_dead_letter_queue, "An event could not be put into the queue of its route"
-        )
-        alarms.add_queue(self.name, self.work, self.function)
+        alarms.add_undelivered(f"{self.name}Delivery", self.delivery_dead_letter_queue, to="the queue of its route")
+        alarms.add_queue(self.name, self._work, self.function)
         alarms.add_worker(self.name, self.function, timeout=self.timeout)
         alarms.add_unexpected_errors(self.function, self.name)
         alarms.add_table(f"{self.name}Table", self.table, TABLE_ACTIONS)
@@ -101,16 +92,7 @@ def define_route(
     scope: Construct, plan: RoutePlan, *, bus: events.IEventBus, key: kms.IKey | None, operations: Operations
 ) -> Route:
     """Define a route: its id is that of the scope."""
-    queue = work_queue(
-        scope,
-        "",
-        options=plan.queue,
-        least_visibility=plan.worker.least_visibility,
-        max_receive_count=plan.worker.max_attempts,
-        redrive_after=plan.worker.max_attempts + SPARE_RECEIVES,
-        key=key,
-        operations=operations,
-    )
+    queue = worker_queue(scope, "", worker=plan.worker, options=plan.queue, bundled=True, key=key, operations=operations)
     undelivered = dead_letter_queue(scope, "DeliveryDeadLetterQueue", key=key, operations=operations)
     rule = rule_to_queue(
         scope,
@@ -127,13 +109,12 @@ def define_route(
     )
     function = _function(scope, plan, queue, table, operations)
     consume(scope, "Source", function=function, queue=queue, options=plan.worker, operations=operations)
-    queue.grant_send(function)  # an event that is not tried goes on as a copy of its message
-    grant(function, table, *TABLE_ACTIONS)
-    grant_key_use(table.encryption_key, function)
+    grant_send(function, queue.queue)  # an event that is not tried goes on as a copy of its message
+    grant_tables(function, {table: TABLE_ACTIONS})
     return Route(
         name=scope.node.id,
         rule=rule,
-        work=queue,
+        _work=queue,
         delivery_dead_letter_queue=undelivered,
         function=function,
         table=table,
@@ -157,7 +138,7 @@ def _function(
             "EVENT_SECONDS": str(_memory_seconds(queue, operations)),
         },
         operations=operations,
-        memory_size=plan.worker.memory_size or MEMORY_SIZE,
+        memory_size=plan.worker.memory_size,
         sends_to_its_source=True,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from aws_cdk import Duration, Token
 from aws_cdk import aws_iam as iam
@@ -11,9 +11,9 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from serverless_patterns._blocks import packaging
-from serverless_patterns._blocks.checks import check
+from serverless_patterns._blocks.checks import check, check_named_texts
 from serverless_patterns._blocks.concurrency import check_concurrency
-from serverless_patterns._blocks.handler import Handler, dependency_layers
+from serverless_patterns._blocks.handler import Handler, check_code, dependency_layers
 from serverless_patterns._blocks.log_group import log_group
 from serverless_patterns._blocks.network import Network, allow_network_interfaces
 from serverless_patterns._blocks.packaging import Package
@@ -25,6 +25,8 @@ from serverless_patterns.operations import Operations
 MEMORY_SIZE = 512
 #: Bytes of all environment variables, as JSON. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MOST_ENVIRONMENT_BYTES = 4096
+#: What each function is told of its log.
+LOG_VARIABLES = ("POWERTOOLS_SERVICE_NAME", "LOG_LEVEL", "DEBUG_SAMPLE_RATE")
 
 
 class HandlerFunction(lambda_.Function):
@@ -36,7 +38,7 @@ class HandlerFunction(lambda_.Function):
         timeout: The longest an invocation may take: always set, since other limits are derived from it.
         environment: The handler's settings.
         operations: Logs and tracing.
-        memory_size: MB, default 512.
+        memory_size: MB. Default 512.
         sends_to_its_source: Whether it puts messages back into the queue that it consumes. Lambda takes that for a loop and
             stops it after 16 turns, unless it is told: https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
         network: The VPC that it runs in. Default: none, and it reaches AWS and the internet.
@@ -57,7 +59,7 @@ class HandlerFunction(lambda_.Function):
         timeout: Duration,
         environment: Mapping[str, str],
         operations: Operations,
-        memory_size: int = MEMORY_SIZE,
+        memory_size: int | None = None,
         sends_to_its_source: bool = False,
         network: Network | None = None,
         reserved_concurrency: int | None = None,
@@ -87,7 +89,7 @@ class HandlerFunction(lambda_.Function):
                 layers=dependency_layers(scope, handler, platform) or None,
                 description=description,
                 timeout=timeout,
-                memory_size=memory_size,
+                memory_size=memory_size or MEMORY_SIZE,
                 environment=variables,
                 role=role,
                 vpc=None if network is None else network.vpc,
@@ -106,15 +108,42 @@ class HandlerFunction(lambda_.Function):
             code.define(define)
         else:
             define(code)
+        check_code(self, handler, platform)
         check_concurrency(self)
 
 
+def grant_invoke(grantee: iam.IGrantable, function: lambda_.IFunction) -> iam.Grant:
+    """Let a principal invoke a function: CDK's own ``grant_invoke`` grants all its versions too."""
+    arns = [function.function_arn]
+    return iam.Grant.add_to_principal(grantee=grantee, actions=["lambda:InvokeFunction"], resource_arns=arns)
+
+
+def check_environment(environment: Mapping[str, str] | None, *, taken: Collection[str], own: bool) -> None:
+    """Check the environment variables that a user gives to code of their own, beside those that it gets anyway.
+
+    Args:
+        environment: Name -> value.
+        taken: The names of those that the pattern sets, but for those of the log.
+        own: Whether it is code of the user's.
+
+    Raises:
+        PatternError: They are no texts, there is nothing that would read them, or a name is taken.
+    """
+    check_named_texts("environment", environment or {})
+    names = set(environment or {})
+    hint = "give a handler, or leave it out"
+    check(own or not names, f"environment is for a handler of yours, got {environment!r} without one: {hint}")
+    found = sorted(names & {*LOG_VARIABLES, *taken})
+    check(
+        not found,
+        f"environment must not have {', '.join(found)}: the function is told something by it already; rename yours, or set "
+        "what is about the log in operations",
+    )
+
+
 def _logging(scope: Construct, operations: Operations) -> dict[str, str]:
-    return {
-        "POWERTOOLS_SERVICE_NAME": scope.node.id,
-        "LOG_LEVEL": operations.log_level,
-        "DEBUG_SAMPLE_RATE": f"{operations.debug_sample_rate:g}",
-    }
+    values = (scope.node.id, operations.log_level, f"{operations.debug_sample_rate:g}")
+    return dict(zip(LOG_VARIABLES, values, strict=True))
 
 
 def _check_size(environment: Mapping[str, str]) -> None:
@@ -135,9 +164,9 @@ def _emitted_level(operations: Operations, handler: Handler) -> lambda_.Applicat
     Its metrics are lines of the log without a level, which count as INFO: they pass whatever the handler's own level is. A
     handler of the user's does not sample: with this level, the runtime would make all its loggers write DEBUG.
     """
-    if handler.with_dependency_layer and operations.debug_sample_rate > 0:
+    if handler.is_bundled and operations.debug_sample_rate > 0:
         return lambda_.ApplicationLogLevel.DEBUG
-    if handler.with_dependency_layer and operations.log_level != "DEBUG":
+    if handler.is_bundled and operations.log_level != "DEBUG":
         return lambda_.ApplicationLogLevel.INFO
     return {
         "DEBUG": lambda_.ApplicationLogLevel.DEBUG,

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import ast
-import difflib
 import re
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from aws_cdk import Stack
+from aws_cdk import Annotations, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from serverless_patterns._blocks import packaging
-from serverless_patterns._blocks.checks import check
+from serverless_patterns._blocks.checks import check, check_type
+from serverless_patterns._blocks.entry import check_entry
 from serverless_patterns._blocks.packaging import Package
+from serverless_patterns.bundled import lambda_source
 from serverless_patterns.errors import BundlingError
 
 #: AWS's limit on the name of a handler. https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
@@ -37,8 +36,6 @@ class Handler:
     Args:
         code: Any code that CDK knows, or a package that is built while synthesising.
         entry: ``module.function``, as Lambda writes it; the module may have dots or slashes.
-        with_dependency_layer: Whether the function gets the layer with this library's own handler dependencies.
-        pattern_layer: The pattern whose handler needs a layer of its own beside that one. Default: none.
 
     Raises:
         PatternError: The entry is not of the form ``module.function``.
@@ -46,8 +43,6 @@ class Handler:
 
     code: lambda_.Code | Package
     entry: str
-    with_dependency_layer: bool = field(default=False, kw_only=True)
-    pattern_layer: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Check the code and the entry."""
@@ -81,9 +76,9 @@ class Handler:
         if lock is not None and not lock.is_file():
             msg = f"requirements must be an existing file, got {str(requirements)!r} (looked for {lock})"
             raise BundlingError(msg)
-        handler = cls(Package(root=folder, files=_relative(folder), requirements=lock), entry)
-        _check_entry(folder, entry)
-        return handler
+        handler = cls(package := Package(root=folder, files=_relative(folder), requirements=lock), entry)
+        doubts = check_entry(folder, entry, alone=lock is None)
+        return replace(handler, code=replace(package, doubts=doubts))
 
     @classmethod
     def bundled(
@@ -123,11 +118,22 @@ class Handler:
             root=root,
             files={**sources, **users.files},
             requirements=users.requirements,
+            doubts=[each for each in users.doubts if each.name != "handler-imports"],  # more is there than it has
             self_check=f"{pattern}.self_check" if f"{pattern}/self_check.py" in sources else None,
             self_check_requirements=root / "requirements.txt",
         )
-        own_layer = pattern if (root / pattern / "requirements.txt").is_file() else None
-        return cls(package, f"{pattern}.{entry}", with_dependency_layer=True, pattern_layer=own_layer)
+        return cls(package, f"{pattern}.{entry}")
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether it comes with the library."""
+        return isinstance(self.code, Package) and self.code.root == lambda_source()
+
+    @property
+    def importable(self) -> str:
+        """Its entry as Python's entry points write it: ``package.module:function``."""
+        module, _, function = self.entry.rpartition(".")
+        return f"{module.replace('/', '.')}:{function}"
 
     def for_platform(self, platform: packaging.Platform) -> Handler:
         """The same handler, packed for a platform."""
@@ -136,20 +142,44 @@ class Handler:
         return self
 
 
-def lambda_source() -> Path:
-    """The import root of the bundled handlers: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    shipped = package / "_lambda_src"
-    return shipped if shipped.is_dir() else package.parent / "lambda_src"
+def check_packed(name: str, handler: Handler | None, example: str) -> None:
+    """Check that code of the user's can be packed beside a bundled handler, which imports it.
+
+    Args:
+        name: What the argument is called.
+        handler: The code, if there is any.
+        example: Its entry, as it could be.
+
+    Raises:
+        PatternError: It is made of code whose files are not known here.
+    """
+    hint = f"made by Handler.from_directory(folder, {example!r})"
+    check_type(name, handler, Handler, hint, optional=True)
+    check(
+        handler is None or isinstance(handler.code, Package),
+        f"{name} must be {hint}, got {handler!r}: it is packed beside the bundled handler, which calls it",
+    )
+
+
+def check_code(scope: Construct, handler: Handler, platform: packaging.Platform) -> None:
+    """Say what could not be made out of a handler's code: a warning, or an error where this very Python will run it.
+
+    Raises:
+        BundlingError: This Python cannot read the code, and it is to run here.
+    """
+    for doubt in handler.code.doubts if isinstance(handler.code, Package) else ():
+        if platform == "host" and doubt.name == "handler-syntax":
+            raise BundlingError(doubt.message)
+        Annotations.of(scope).add_warning_v2(f"serverless-patterns:{doubt.name}", doubt.message)
 
 
 def dependency_layers(scope: Construct, handler: Handler, platform: packaging.Platform) -> list[lambda_.ILayerVersion]:
     """The layers of a bundled handler: what all of them need beyond the runtime, and what only those of its pattern do."""
-    root = lambda_source()
-    folders = [root] if handler.with_dependency_layer else []
-    if handler.pattern_layer is not None:
-        folders.append(root / handler.pattern_layer)
-    return [_dependency_layer(scope, folder, "" if folder == root else folder.name, platform) for folder in folders]
+    if not handler.is_bundled:
+        return []
+    root, pattern = lambda_source(), handler.entry.partition(".")[0]
+    patterns = ["", *([pattern] if (root / pattern / "requirements.txt").is_file() else [])]
+    return [_dependency_layer(scope, root / name, name, platform) for name in patterns]
 
 
 def _dependency_layer(scope: Construct, source: Path, pattern: str, platform: packaging.Platform) -> lambda_.ILayerVersion:
@@ -175,42 +205,3 @@ def _dependency_layer(scope: Construct, source: Path, pattern: str, platform: pa
 
 def _relative(root: Path, folder: Path | None = None) -> dict[str, Path | str]:
     return {path.relative_to(root).as_posix(): path for path in packaging.files_below(folder or root)}
-
-
-def _check_entry(folder: Path, entry: str) -> None:
-    module, _, function = entry.rpartition(".")
-    base = folder / module.replace(".", "/")
-    file = next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
-    if file is None:
-        msg = f"entry {entry!r} names the module {module!r}, but there is no file {base.with_suffix('.py')}"
-        raise BundlingError(msg)
-    names = _names_defined(file)
-    if function not in names and "*" not in names:
-        close = difflib.get_close_matches(function, names, n=1)
-        hint = f"; did you mean '{module}.{close[0]}'?" if close else f"; it defines {', '.join(sorted(names)) or 'nothing'}"
-        msg = f"entry {entry!r} names the function {function!r}, but {file} does not define it{hint}"
-        raise BundlingError(msg)
-
-
-def _names_defined(file: Path) -> set[str]:
-    """The names that a module binds, at any depth outside functions and classes; ``*`` where it imports all of another."""
-    try:
-        tree = ast.parse(file.read_bytes(), filename=str(file))
-    except SyntaxError as error:
-        if sys.version_info < packaging.PYTHON_VERSION:
-            return {"*"}  # it may be valid where it will run
-        msg = f"{file} is not valid Python {packaging.PYTHON}: line {error.lineno}: {error.msg}"
-        raise BundlingError(msg) from error
-    names: set[str] = set()
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        for node in ast.iter_child_nodes(waiting.pop()):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                names.add(node.name)
-                continue
-            if isinstance(node, ast.alias):
-                names.add((node.asname or node.name).partition(".")[0])
-            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                names.add(node.id)
-            waiting.append(node)
-    return names

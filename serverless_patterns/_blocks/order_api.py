@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from aws_cdk import Duration
@@ -18,7 +19,7 @@ from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.http_edge import http_edge
 from serverless_patterns._blocks.order_starters import Started, function_outputs
-from serverless_patterns._blocks.table import grant, grant_key_use
+from serverless_patterns._blocks.table import grant_tables
 
 #: Seconds. The bundled handler reserves an id only with 14 s left, since writing its row and starting its execution take 7 s
 #: each if all attempts time out; and API Gateway waits for 30.
@@ -30,6 +31,21 @@ API_ACTIONS = ("GetItem", "PutItem")
 SCHEMA_FILE = "schema.json"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Callers:
+    """Who may call the API.
+
+    Attributes:
+        authorization: Who. Default: only who was granted.
+        cors: Which web pages. Default: none.
+        throttle: How often. Default: 100 times a second, and 200 at once.
+    """
+
+    authorization: Authorization | None
+    cors: Cors | None
+    throttle: Throttle | None
+
+
 class ApiStarter:
     """API -> function -> table of orders, state machine.
 
@@ -38,9 +54,7 @@ class ApiStarter:
         workflow: Its workflow.
         table: The table of orders, in which ids are reserved.
         schema: What an order is.
-        authorization: Who may call.
-        cors: Which web pages may.
-        throttle: How often.
+        callers: Who may call.
     """
 
     def __init__(
@@ -50,9 +64,7 @@ class ApiStarter:
         *,
         table: dynamodb.ITable,
         schema: Mapping[str, Any],
-        authorization: Authorization,
-        cors: Cors | None,
-        throttle: Throttle,
+        callers: Callers,
     ) -> None:
         self.function = HandlerFunction(
             scope,
@@ -69,17 +81,16 @@ class ApiStarter:
             },
             operations=workflow.operations,
         )
-        grant(self.function, table, *API_ACTIONS)
-        grant_key_use(table.encryption_key, self.function)
+        grant_tables(self.function, {table: API_ACTIONS})
         workflow.machine.grant_start_execution(self.function)
         self._write, self._read = Route("POST", f"/{workflow.resource}"), Route("GET", f"/{workflow.resource}/{{id}}")
         self.edge = http_edge(
             scope,
             function=self.function,
             routes=[self._write, self._read],
-            authorization=authorization,
-            cors=cors,
-            throttle=throttle,
+            authorization=callers.authorization or Authorization.iam(),
+            cors=callers.cors,
+            throttle=callers.throttle or Throttle(),
             operations=workflow.operations,
         )
 

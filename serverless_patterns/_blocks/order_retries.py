@@ -19,8 +19,10 @@ GRACE = 10
 #: Seconds for a call that Step Functions makes itself.
 CALL_TIMEOUT = 30
 #: The calls that an execution makes itself, one after the other: ClaimOrder, RecordOutcome, and in Broadcast, where all are
-#: told at once, one to tell and one to keep what could not be told.
-CALLS = 4
+#: told at once, one to tell.
+CALLS = 3
+#: The same of its letters to people: KeepForPeople, and in Broadcast one that keeps what could not be told.
+LETTERS = 2
 #: What is undone: all but the validation.
 UNDONE = ("stock", "payment", "shipping")
 
@@ -31,7 +33,8 @@ class Retries:
 
     Attributes:
         step: A step, and each call that the state machine makes itself.
-        undo: What undoes a step, and what leaves to people what could not be undone: longer, since nothing else can be done.
+        undo: What undoes a step, and what leaves to people what could not be undone or told: longer, since nothing else can be
+            done.
         throttled: A step whose function may not run now.
     """
 
@@ -64,7 +67,7 @@ class Retries:
         """
         forward = sum(self._step(seconds + GRACE) for seconds in limits.values()) + CALLS * _tries(self.step, CALL_TIMEOUT)
         back = sum(_tries(self.undo, limits[part] + GRACE) for part in UNDONE)
-        return forward + back + _tries(self.undo, CALL_TIMEOUT)
+        return forward + back + LETTERS * _tries(self.undo, CALL_TIMEOUT)
 
     def check_timeout(self, timeout: Duration, limits: Mapping[str, int]) -> None:
         """Check that no execution is ended while something is still to be tried; what is known only at the deploy passes.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from aws_cdk import aws_events as events
 from aws_cdk import aws_kms as kms
@@ -14,14 +15,15 @@ from constructs import Construct
 
 from serverless_patterns._blocks.alarms import AlarmSet
 from serverless_patterns._blocks.brought_queue import brought_queue
-from serverless_patterns._blocks.checks import check, check_type
+from serverless_patterns._blocks.checks import check, check_has, check_type
+from serverless_patterns._blocks.event_bus import check_bus
 from serverless_patterns._blocks.event_pattern import checked_pattern
-from serverless_patterns._blocks.function import MEMORY_SIZE, HandlerFunction
+from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
-from serverless_patterns._blocks.queue import SPARE_RECEIVES, QueueOptions, WorkQueue, dead_letter_queue, work_queue
+from serverless_patterns._blocks.queue import QueueOptions, WorkQueue, dead_letter_queue
 from serverless_patterns._blocks.rule import allow_events_key, rule_to_queue
 from serverless_patterns._blocks.state_machine import Kind
-from serverless_patterns._blocks.worker import WorkerOptions, consume
+from serverless_patterns._blocks.worker import WorkerOptions, consume, worker_queue
 from serverless_patterns.operations import Operations
 
 Starter = Literal["queue", "api", "event"]
@@ -57,7 +59,7 @@ class EventSource:
     def __post_init__(self) -> None:
         """Check the pattern and the bus."""
         checked_pattern(self.pattern)
-        check(self.bus is None or hasattr(self.bus, "event_bus_arn"), f"bus must be an EventBridge event bus, got {self.bus!r}")
+        check_has("bus", self.bus, "event_bus_arn", "an EventBridge event bus", optional=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,21 +103,27 @@ class QueueStarter:
         scope: The pattern.
         workflow: Its workflow.
         queued: The queue.
-        entry: The module and function that reads its messages.
+        messages: What it has: orders, or events with one each.
     """
 
-    def __init__(self, scope: Construct, workflow: Started, queued: Queued, *, entry: str = "handler.handler") -> None:
+    def __init__(
+        self, scope: Construct, workflow: Started, queued: Queued, *, messages: Literal["orders", "events"] = "orders"
+    ) -> None:
         self._options = options = queued.options
         self.queue = _queue(scope, workflow, queued)
         self.function = HandlerFunction(
             scope,
             "Starter",
-            handler=Handler.bundled("order_workflow", entry=entry),
+            handler=Handler.bundled("order_workflow"),
             description=f"Starts an execution for each of the {workflow.resource} in the queue",
             timeout=options.timeout_or_default,
-            environment={**options.settings(self.queue), "STATE_MACHINE_ARN": workflow.machine.state_machine_arn},
+            environment={
+                **options.settings(self.queue),
+                "STATE_MACHINE_ARN": workflow.machine.state_machine_arn,
+                "MESSAGES": messages,
+            },
             operations=workflow.operations,
-            memory_size=options.memory_size or MEMORY_SIZE,
+            memory_size=options.memory_size,
         )
         consume(
             scope,
@@ -156,12 +164,12 @@ class EventStarter(QueueStarter):
     """
 
     def __init__(self, scope: Construct, workflow: Started, queued: Queued, source: EventSource) -> None:
-        super().__init__(scope, workflow, queued, entry="event_starter.handler")
+        super().__init__(scope, workflow, queued, messages="events")
         self._bus = source.bus
         self.delivery_dead_letter_queue = dead_letter_queue(
             scope, "DeliveryDeadLetterQueue", key=workflow.key, operations=workflow.operations
         )
-        for key in {self.queue.key: None, workflow.key: None}:
+        for key in {self.queue.queue.encryption_master_key: None, workflow.key: None}:
             if key is not None:
                 allow_events_key(scope, key)
         self.rule = rule_to_queue(
@@ -182,7 +190,7 @@ class EventStarter(QueueStarter):
     def add_alarms(self, alarms: AlarmSet) -> None:
         """The alarms of the rule, the queues and the function."""
         alarms.add_rule("Rule", self.rule, bus=self._bus)
-        alarms.add_dead_letters("Delivery", self.delivery_dead_letter_queue, "An event could not be put into the queue")
+        alarms.add_undelivered("Delivery", self.delivery_dead_letter_queue, to="the queue of the starter")
         super().add_alarms(alarms)
 
 
@@ -202,6 +210,7 @@ def check_starter(starter: str | None, arguments: Mapping[str, object]) -> None:
     source, queue = arguments["started_by"], arguments["queue"]
     if starter == "event":
         check_type("started_by", source, EventSource, "an EventSource(pattern={...}) with starter='event'")
+        check_bus(cast(Construct, arguments["scope"]), cast(EventSource, source).bus, name="bus of started_by")
         check(
             queue is None or (isinstance(queue, QueueOptions | sqs.Queue) and not queue.fifo),
             "queue must be a standard queue of this app for starter='event': a rule names no message group, and the policy of "
@@ -210,21 +219,13 @@ def check_starter(starter: str | None, arguments: Mapping[str, object]) -> None:
 
 
 def _queue(scope: Construct, workflow: Started, queued: Queued) -> WorkQueue:
-    queue, options = queued.queue, queued.options
-    if queue is not None and queue.fifo:
-        options.check_fifo()
-    if queue is not None and not isinstance(queue, QueueOptions):
-        return brought_queue(scope, queue, queued.dead_letters, worker=options)
-    return work_queue(
-        scope,
-        "",
-        options=queue or QueueOptions(),
-        least_visibility=options.least_visibility,
-        max_receive_count=options.max_attempts,
-        redrive_after=options.max_attempts + SPARE_RECEIVES,
-        key=workflow.key,
-        operations=workflow.operations,
-    )
+    queue, worker = queued.queue, queued.options
+    if queue is None or isinstance(queue, QueueOptions):
+        return worker_queue(
+            scope, "", worker=worker, options=queue, bundled=True, key=workflow.key, operations=workflow.operations
+        )
+    found = brought_queue(scope, queue, queued.dead_letters, worker=worker, bundled=True)
+    return dataclasses.replace(found, max_receive_count=worker.max_attempts)  # SQS itself may allow many more
 
 
 def function_outputs(function: HandlerFunction) -> dict[str, str]:

@@ -12,33 +12,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from serverless_patterns._blocks.order_broadcast import IS_UNTOLD, UNTOLD, Announcements, define_broadcast
 from serverless_patterns._blocks.order_retries import Retries
 from serverless_patterns._blocks.order_tasks import ANY, CLAIMED, FROM_CONTEXT, NOW, OrderTasks
 
 #: What is known when an execution begins.
 FRESH: Mapping[str, Any] = {**FROM_CONTEXT, "payment": {}, "unresolved": [], "fault": {"error": "", "cause": ""}}
-#: A timeout may come without a cause: an expression without a value would end the execution, and nothing would be undone.
-CAUSE = '{% $exists($states.errorOutput.Cause) ? $states.errorOutput.Cause : "" %}'
-FAULT: Mapping[str, Any] = {"fault": {"error": "{% $states.errorOutput.Error %}", "cause": CAUSE}}
-#: The words of an exception, which Lambda puts into JSON. Step Functions cuts a cause off at 32,768 characters, or bytes, of
-#: which a character has four at most: one that is as long as this may be no JSON any more, and an expression that fails ends
-#: the execution, whatever it has done. So its beginning has to do.
+#: Characters. Step Functions cuts a cause off at 32,768 characters, or bytes, of which a character has four at most: a shorter
+#: one than ``LONGEST_CAUSE`` is whole. No longer one is kept either: four of them, and the order, are in one state, and nothing
+#: catches the error of one that has more than 256 KiB. Of what tells people in a word, ``LONGEST_WORDS`` have to do.
 #: https://docs.aws.amazon.com/step-functions/latest/apireference/API_LambdaFunctionFailedEventDetails.html
-WHOLE_CAUSE, LONGEST_WORDS = 8192, 1000
+#: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+LONGEST_CAUSE, LONGEST_WORDS = 8192, 1000
+#: A timeout may come without a cause: an expression without a value would end the execution, and nothing would be undone.
+CAUSE = f'{{% $exists($states.errorOutput.Cause) ? $substring($states.errorOutput.Cause, 0, {LONGEST_CAUSE}) : "" %}}'
+FAULT: Mapping[str, Any] = {"fault": {"error": "{% $states.errorOutput.Error %}", "cause": CAUSE}}
+#: The words of an exception, which Lambda puts into JSON. One that was cut off is no JSON any more, and an expression that
+#: fails ends the execution, whatever it has done. So its beginning has to do.
 REASON = (
     '{% ($cause := $exists($states.errorOutput.Cause) ? $states.errorOutput.Cause : ""; '
-    f'$length($cause) < {WHOLE_CAUSE} and $contains($cause, "\\"errorMessage\\"") '
+    f'$length($cause) < {LONGEST_CAUSE} and $contains($cause, "\\"errorMessage\\"") '
     f"? $string($parse($cause).errorMessage) : $substring($cause, 0, {LONGEST_WORDS})) %}}"
 )
 #: Whether the charge was asked for before, in this execution or before it was redriven. If so, it may have been taken, whatever
@@ -46,13 +47,9 @@ REASON = (
 TRIED: Mapping[str, str] = {
     "charge_tried": "{% $states.context.State.RetryCount > 0 or $states.context.Execution.RedriveCount > 0 %}"
 }
-DECLINED = '{% $exists($payment.reason) ? $payment.reason : "Payment processing failed" %}'
-
-
-#: What there is to know about the end of an order.
-_DATA = (
-    '{"order_id": $order_id, "state": $outcome.state, "reason": $outcome.reason, "amount": $order.amount, '
-    '"currency": $order.currency, "payment_id": $payment.payment_id}'
+#: A payment of the user's may say why in any form, and the row takes a text.
+DECLINED = (
+    f'{{% $type($payment.reason) = "string" ? $substring($payment.reason, 0, {LONGEST_WORDS}) : "Payment processing failed" %}}'
 )
 
 
@@ -71,59 +68,6 @@ class OrderSteps:
     stock: lambda_.Function
     payment: lambda_.Function
     shipping: lambda_.Function
-
-
-@dataclass(frozen=True, kw_only=True)
-class Announcements:
-    """Who is told what became of an order.
-
-    Attributes:
-        source: Who says so.
-        resource: What the types of events begin with.
-        targets: Topics, queues and buses, by name.
-        manual_queue: What people have to look at: what could not be told, and orders that could not be undone.
-    """
-
-    source: str
-    resource: str
-    targets: Mapping[str, sns.ITopic | sqs.IQueue | events.IEventBus]
-    manual_queue: sqs.IQueue
-
-    @property
-    def kind(self) -> str:
-        """The type of the event, in JSONata."""
-        return f'"{self.resource}." & $lowercase($outcome.state)'
-
-    @property
-    def event(self) -> str:
-        """The envelope, as subscribers of all patterns read it: the same one in each attempt. What is not known is left out."""
-        return (
-            f'{{"id": {self._id}, "type": {self.kind}, "version": 1, '
-            '"time": $ended_at, "correlation_id": $order_id, "causation_id": $execution, '
-            f'"source": "{self.sender}", "data": {_DATA}}}'
-        )
-
-    @property
-    def detail(self) -> str:
-        """The envelope in its form on a bus, where its source and its type stand beside it."""
-        return (
-            f'{{"metadata": {{"id": {self._id}, "version": 1, "time": $ended_at, "correlation_id": $order_id, '
-            f'"causation_id": $execution}}, "data": {_DATA}}}'
-        )
-
-    @property
-    def entry(self) -> str:
-        """The event as ``aws events put-events`` takes it, but for its bus."""
-        return f'{{"Source": "{self.sender}", "DetailType": {self.kind}, "Detail": $string({self.detail})}}'
-
-    @property
-    def sender(self) -> str:
-        """The source of all events."""
-        return f"order_workflow/{self.source}"
-
-    @property
-    def _id(self) -> str:
-        return f'"{self.source}:" & $order_id & ":" & $outcome.state'
 
 
 class OrderStates:
@@ -211,7 +155,8 @@ class OrderStates:
         is_all = sfn.Choice.jsonata(self._scope, "IsAllUndone")
         for state, following in zip(undone, [*undone[1:], is_all], strict=True):
             state.next(following)
-            entry = f'{{"step": "{state.id}", "error": $states.errorOutput.Error, "cause": $states.errorOutput.Cause}}'
+            cause = f"$substring($states.errorOutput.Cause, 0, {LONGEST_CAUSE})"
+            entry = f'{{"step": "{state.id}", "error": $states.errorOutput.Error, "cause": {cause}}}'
             _catch(state, following, ANY, {"unresolved": f"{{% $append($unresolved, [{entry}]) %}}"})
         is_all.when(sfn.Condition.jsonata("{% $count($unresolved) = 0 %}"), record).otherwise(self._keep(record))
         return undone
@@ -221,7 +166,8 @@ class OrderStates:
         names = ("order_id", "execution", "order", "payment", "outcome", "fault", "unresolved")
         body = {"kind": "compensation failed", **{name: f"{{% ${name} %}}" for name in names}}
         keep = self._tasks.send("KeepForPeople", self._announcements.manual_queue, body, retry=self._retries.undo)
-        fault = {"fault": {"error": "CompensationFailed", "cause": "{% $string($unresolved) %}"}}
+        words = f'{{"step": step, "error": error, "cause": $substring(cause, 0, {LONGEST_WORDS})}}'
+        fault = {"fault": {"error": "CompensationFailed", "cause": f"{{% $string([$unresolved.{words}]) %}}"}}
         outcome = _outcome("UNRESOLVED", "{% $outcome.reason %}")
         failed = sfn.Pass.jsonata(self._scope, "CompensationFailed", assign={**fault, **outcome})
         keep.next(failed).next(record)
@@ -237,44 +183,22 @@ class OrderStates:
         }
         expression = "SET #state = :state, reason = :reason, payment_id = :payment_id"
         record = self._tasks.update("RecordOutcome", expression, values, assign={"ended_at": NOW})
-        broadcast = self._broadcast()
+        broadcast = define_broadcast(self._scope, self._tasks, self._announcements, letters=self._retries.undo)
         record.next(broadcast)
         elsewhere = sfn.Succeed.jsonata(self._scope, "OrderElsewhere", comment="Its row is another execution's")
         _catch(record, elsewhere, CLAIMED, {})
         _catch(record, broadcast, ANY, {**FAULT, "ended_at": NOW})
-        is_broken = self._is_broken()
-        broadcast.add_catch(is_broken, errors=[ANY], assign=dict(FAULT))
-        broadcast.next(is_broken)
+        broadcast.next(self._is_broken())
         return record
 
     def _is_broken(self) -> sfn.Choice:
-        failed = sfn.Fail.jsonata(self._scope, "OrderFailed", error="{% $fault.error %}", cause="{% $fault.cause %}")
+        cause = f"{{% $substring($fault.cause, 0, {LONGEST_CAUSE}) %}}"
+        failed = sfn.Fail.jsonata(self._scope, "OrderFailed", error="{% $fault.error %}", cause=cause)
         told = {"order_id": "{% $order_id %}", "state": "{% $outcome.state %}", "reason": "{% $outcome.reason %}"}
         closed = sfn.Succeed.jsonata(self._scope, "OrderClosed", outputs=told)
-        is_broken = sfn.Choice.jsonata(self._scope, "IsSomethingBroken")
+        untold = sfn.Pass.jsonata(self._scope, "AnnouncementFailed", assign={"fault": dict(UNTOLD)}).next(failed)
+        is_broken = sfn.Choice.jsonata(self._scope, "IsSomethingBroken").when(sfn.Condition.jsonata(IS_UNTOLD), untold)
         return is_broken.when(sfn.Condition.jsonata('{% $fault.error != "" %}'), failed).otherwise(closed)
-
-    def _broadcast(self) -> sfn.Parallel:
-        """Tell everybody at once. None of those who are told can undo the order, nor keep it from the others."""
-        broadcast = sfn.Parallel.jsonata(self._scope, "Broadcast")
-        for name, target in self._announcements.targets.items():
-            tell, where, event = self._tell(f"Tell{name}", target)
-            kept = {"kind": "announcement failed", "target": where, "event": f"{{% {event} %}}"}
-            _catch(tell, self._tasks.send(f"Keep{name}", self._announcements.manual_queue, kept), ANY, {})
-            broadcast.branch(tell)
-        return broadcast
-
-    def _tell(self, name: str, target: sns.ITopic | sqs.IQueue | events.IEventBus) -> tuple[sfn.TaskStateBase, str, str]:
-        """The task that tells a target, where that is, and what it is told, as one who looks after it sends it again."""
-        told = self._announcements
-        if hasattr(target, "queue_url"):
-            queue = cast(sqs.IQueue, target)
-            return self._tasks.send(name, queue, f"{{% {told.event} %}}"), queue.queue_url, told.event
-        if hasattr(target, "event_bus_arn"):
-            bus = cast(events.IEventBus, target)
-            task = self._tasks.put_event(name, bus, source=told.sender, kind=told.kind, detail=told.detail)
-            return task, bus.event_bus_arn, told.entry
-        return self._tasks.publish(name, target, told.event, told.kind), target.topic_arn, told.event
 
 
 def _outcome(state: str, reason: str) -> dict[str, Any]:

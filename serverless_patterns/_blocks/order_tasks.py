@@ -19,10 +19,12 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
+from serverless_patterns._blocks.event_bus import grant_put_events
+from serverless_patterns._blocks.function import grant_invoke
 from serverless_patterns._blocks.order_retries import CALL_TIMEOUT, GRACE, Retries
-from serverless_patterns._blocks.queue import grant_queue_key
+from serverless_patterns._blocks.queue import grant_send
 from serverless_patterns._blocks.state_machine import Retry
-from serverless_patterns._blocks.table import grant, grant_key_use
+from serverless_patterns._blocks.table import grant_tables
 from serverless_patterns._blocks.topic import grant_publish
 
 #: What a step raises that would work later, and what Lambda and Step Functions say of a function that could not be run, or did
@@ -99,7 +101,7 @@ class OrderTasks:
     def _ask(
         self, name: str, function: lambda_.Function, *, known: Mapping[str, str], order: str, assign: Mapping[str, Any] | None
     ) -> tasks.LambdaInvoke:
-        iam.Grant.add_to_principal(grantee=self._role, actions=["lambda:InvokeFunction"], resource_arns=[function.function_arn])
+        grant_invoke(self._role, function)
         timeout = function.timeout or Duration.seconds(CALL_TIMEOUT)
         return tasks.LambdaInvoke.jsonata(
             self._scope,
@@ -118,8 +120,7 @@ class OrderTasks:
 
         It may be there before: whoever starts executions may write it to hold the id, and names no execution in it.
         """
-        grant(self._role, self._table, "UpdateItem")
-        grant_key_use(self._table.encryption_key, self._role)
+        grant_tables(self._role, {self._table: ["UpdateItem"]})
         given = {**values, ":execution": KNOWN["execution"], ":now": NOW}
         names = {f"#{word}": word for word in ("state", "order") if f"#{word} " in expression}
         task = tasks.DynamoUpdateItem.jsonata(
@@ -142,8 +143,7 @@ class OrderTasks:
         self, name: str, queue: sqs.IQueue, body: Mapping[str, Any] | str, *, retry: Retry | None = None
     ) -> tasks.SqsSendMessage:
         """Put a message into a queue."""
-        queue.grant(self._role, "sqs:SendMessage")
-        grant_queue_key(queue.encryption_master_key, self._role)
+        grant_send(self._role, queue)
         task = tasks.SqsSendMessage.jsonata(
             self._scope,
             name,
@@ -177,7 +177,7 @@ class OrderTasks:
         PutEvents answers 200 even if the bus took nothing: Step Functions fails the task then, by ``EventBridge.FailedEntry``.
         https://docs.aws.amazon.com/step-functions/latest/dg/connect-eventbridge.html
         """
-        iam.Grant.add_to_principal(grantee=self._role, actions=["events:PutEvents"], resource_arns=[bus.event_bus_arn])
+        grant_put_events(self._role, bus)
         task = tasks.EventBridgePutEvents.jsonata(
             self._scope,
             name,

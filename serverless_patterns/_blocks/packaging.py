@@ -14,10 +14,10 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import aws_cdk as cdk
 import jsii
@@ -50,6 +50,18 @@ def architecture() -> lambda_.Architecture:
     return lambda_.Architecture.ARM_64
 
 
+class Doubt(NamedTuple):
+    """What could not be made out of a user's code while defining, and may fail when it runs.
+
+    Attributes:
+        name: What a warning of it is acknowledged by, after ``serverless-patterns:``.
+        message: What is said.
+    """
+
+    name: Literal["handler-syntax", "handler-imports"]
+    message: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Package:
     """What goes into one asset.
@@ -62,6 +74,7 @@ class Package:
         platform: ``"aws"`` installs for Lambda's platform, ``"host"`` for this machine.
         self_check: A module among the files that is run here once they are written; it fails if the code cannot work.
         self_check_requirements: What that module needs beyond the files.
+        doubts: What is warned of where it is used.
     """
 
     root: Path
@@ -71,6 +84,7 @@ class Package:
     platform: Platform = "aws"
     self_check: str | None = None
     self_check_requirements: Path | None = None
+    doubts: Sequence[Doubt] = ()
 
     def fingerprint(self) -> str:
         """A hash of what decides the content: names, files, requirements, platform."""

@@ -8,7 +8,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
-from constructs import Construct
+from constructs import Construct, IDependable
 
 from serverless_patterns._blocks.checks import check, check_duration, check_type
 from serverless_patterns._blocks.managed_key import managed_service
@@ -36,6 +36,8 @@ LONGEST_VISIBILITY = 12 * 60 * 60
 #: What the poller of an event source mapping does with a queue, in the name of the function.
 #: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 POLL = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+#: What everybody does with the key of a queue who sends to it or receives from it.
+KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +74,6 @@ class WorkQueue:
         queue: Where messages wait to be worked.
         dead_letter_queue: Where those are kept that could not be.
         max_receive_count: After so many receives its worker gives a message up; ``None`` if it is not known.
-        key: The customer managed key of the queue, if there is one.
-        dead_letter_key: That of the dead-letter queue.
         visibility_timeout: Of the queue, in seconds; ``None`` if it is not known.
         retention: Of the queue, in seconds; the longest there is if it is not known.
         dead_letter_retention: Of the dead-letter queue, the same.
@@ -82,8 +82,6 @@ class WorkQueue:
     queue: sqs.IQueue
     dead_letter_queue: sqs.IQueue
     max_receive_count: float | None = None
-    key: kms.IKey | None = None
-    dead_letter_key: kms.IKey | None = None
     visibility_timeout: float | None = None
     retention: float = LONGEST_RETENTION
     dead_letter_retention: float = LONGEST_RETENTION
@@ -93,19 +91,52 @@ class WorkQueue:
         """Whether the queue keeps messages of a group in order."""
         return self.queue.fifo
 
-    def grant_send(self, grantee: iam.IGrantable) -> None:
-        """Let a principal put messages into the queue."""
-        self.queue.grant(grantee, "sqs:SendMessage")
-        grant_queue_key(self.key, grantee)
+
+def grant_send(grantee: iam.IGrantable, queue: sqs.IQueue) -> None:
+    """Let a principal put messages into a queue: CDK's own ``grant_send_messages`` grants more."""
+    queue.grant(grantee, "sqs:SendMessage")
+    grant_queue_key(grantee, queue)
 
 
-def grant_queue_key(key: kms.IKey | None, grantee: iam.IGrantable) -> None:
-    """Let a principal send to, or receive from, a queue that has this key.
+def grant_queue_key(grantee: iam.IGrantable, queue: sqs.IQueue) -> None:
+    """Let a principal send to, or receive from, a queue that has a key, as far as it is known.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
     """
+    key = queue.encryption_master_key
     if key is not None and managed_service(key) is None:
-        key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
+        key.grant(grantee, *KEY_ACTIONS)
+
+
+def let_service_send(queue: sqs.IQueue, service: str, source_arn: str) -> IDependable | None:
+    """Let a service send to a queue for one resource of its own; what comes back is there as soon as it may.
+
+    ``None`` comes back for a queue of another app, whose policy cannot be changed here.
+    """
+    added = queue.add_to_resource_policy(
+        iam.PolicyStatement(
+            principals=[iam.ServicePrincipal(service)],
+            actions=["sqs:SendMessage"],
+            resources=[queue.queue_arn],
+            conditions={"ArnEquals": {"aws:SourceArn": source_arn}},  # it names the account too
+        )
+    )
+    return added.policy_dependable
+
+
+def let_service_encrypt(key: kms.IKey, service: str, source_arns: str) -> None:
+    """Let a service encrypt what it puts into queues that have this key, for its resources of these ARNs.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+    """
+    key.add_to_resource_policy(
+        iam.PolicyStatement(
+            principals=[iam.ServicePrincipal(service)],
+            actions=list(KEY_ACTIONS),
+            resources=["*"],
+            conditions={"ArnLike": {"aws:SourceArn": source_arns}},
+        )
+    )
 
 
 def work_queue(
@@ -143,8 +174,6 @@ def work_queue(
         queue=queue,
         dead_letter_queue=dead_letters,
         max_receive_count=max_receive_count,
-        key=key,
-        dead_letter_key=key,
         visibility_timeout=None if visibility.is_unresolved() else visibility.to_seconds(),
         retention=LONGEST_RETENTION if retention.is_unresolved() else retention.to_seconds(),
     )
@@ -155,7 +184,8 @@ def dead_letter_queue(
 ) -> sqs.Queue:
     """Define a dead-letter queue: it keeps messages for as long as SQS can.
 
-    It has no redrive-allow policy: that would name the queue before it, which names this one. See decision 9.
+    It has no redrive-allow policy: that would name the queue before it, which names this one, and CloudFormation takes no
+    circles.
     """
     retention = Duration.days(DEAD_LETTER_RETENTION_DAYS)
     return _queue(scope, construct_id, fifo=fifo, key=key, operations=operations, retention=retention)

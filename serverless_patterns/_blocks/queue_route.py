@@ -10,7 +10,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from serverless_patterns._blocks.edge import CORS_RESPONSE_HEADERS, Cors
-from serverless_patterns._blocks.queue import WorkQueue
+from serverless_patterns._blocks.queue import WorkQueue, grant_send
 from serverless_patterns._blocks.role import ServiceRole
 
 #: For whatever is not a success. SQS answers 400 for a body that never fits and for a key of KMS that is throttled alike: to
@@ -47,7 +47,7 @@ def queue_route(scope: Construct, *, queue: WorkQueue, id_field: str, group_by: 
         assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"),
         description="Assumed by API Gateway: sends requests to the queue",
     )
-    queue.grant_send(role)
+    grant_send(role, queue.queue)
     answers = _answers(cors)
     integration = apigateway.AwsIntegration(
         service="sqs",

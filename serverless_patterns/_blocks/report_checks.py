@@ -49,6 +49,8 @@ def check_standard(topic: sns.ITopic | None, on_success: sqs.IQueue | None) -> N
 
 def check_query(query: ReportQuery | None, source: ReportDatabase | ReportSource, timeout: Duration, *, bundled: bool) -> None:
     """Check that there is a query where one is asked, and that the database ends it in time."""
+    kinds = "made by ReportDatabase.aurora(), .postgres(...) or ReportSource.dynamodb(...)"
+    check_type("source", source, ReportDatabase | ReportSource, kinds)
     if isinstance(source, ReportSource):
         check(query is None, "query asks a database: a ReportSource has none, leave it out")
         return
@@ -57,7 +59,7 @@ def check_query(query: ReportQuery | None, source: ReportDatabase | ReportSource
             check(not is_given, f"{argument} is packed with the bundled handler: with a handler of yours, leave it out")
         return
     check(query is not None, "query must be given for a database: ReportQuery(sql='SELECT ...', key_columns=[...])")
-    statement = cast(ReportQuery, query).timeout_or_default
+    statement = cast(ReportQuery, query).statement_timeout_or_default
     seconds = 0 if statement.is_unresolved() else statement.to_seconds()
     limit = timeout.to_seconds() - RESERVED
     why = f"timeout={timeout.to_seconds():g} s less {RESERVED} s for what comes after the last row"

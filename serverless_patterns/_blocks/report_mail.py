@@ -54,7 +54,8 @@ class ReportMail:
         """Check the addresses, and what is verified."""
         self._check_addresses()
         check(
-            _verifies(self.identity_or_domain, self.sender), f"identity must be the sender or its domain, got {self.identity!r}"
+            _verifies(self.identity_or_default, self.sender),
+            f"identity must be the sender or its domain, got {self.identity!r}",
         )
         check_texts("recipient_identities", self.recipient_identities)
         for identity in self.recipient_identities:
@@ -77,7 +78,7 @@ class ReportMail:
             check(plain, f"{name} must be an address like reports@example.com, without a name or brackets, got {address!r}")
 
     @property
-    def identity_or_domain(self) -> str:
+    def identity_or_default(self) -> str:
         """What is verified."""
         return self.sender.rpartition("@")[2] if self.identity is None else self.identity
 
@@ -92,7 +93,7 @@ class ReportMail:
 
         https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
         """
-        used = [("identity", name) for name in dict.fromkeys([self.identity_or_domain, *self.recipient_identities])]
+        used = [("identity", name) for name in dict.fromkeys([self.identity_or_default, *self.recipient_identities])]
         if self.configuration_set is not None:
             used.append(("configuration-set", self.configuration_set))
         grantee.grant_principal.add_to_principal_policy(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from aws_cdk import Stack, Token
+from aws_cdk import Token
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from constructs import IConstruct
 
 from serverless_patterns._blocks.checks import check
 from serverless_patterns._blocks.object_flow import is_same_bucket
+from serverless_patterns._blocks.table import is_same_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,17 +51,8 @@ def check_names(scope: IConstruct, report: NamedReport) -> None:
         if Token.is_unresolved(report.name) or report.name != other.name:
             continue
         mend = f"got {report.name!r}, as that of {other.path}: give one of them another report_name"
-        shares = _is_same_table(report.table, other.table)
+        shares = is_same_table(report.table, other.table)
         check(not shares, f"report_name must be the only one in a table of runs, {mend}, or a table of its own")
         shares = report.prefix == other.prefix and is_same_bucket(report.bucket, other.bucket)
         check(not shares, f"report_name must be the only one in a folder of a bucket, {mend}, or a prefix of its own")
     known.append(report)
-
-
-def _is_same_table(one: dynamodb.ITable, other: dynamodb.ITable) -> bool:
-    """Whether two tables are one, as far as is known: a name stands for one table in each account and region."""
-    if one is other:
-        return True
-    first, second = Stack.of(one), Stack.of(other)
-    is_one_place = first is second or ("unknown" not in first.environment and first.environment == second.environment)
-    return is_one_place and one.table_name == other.table_name

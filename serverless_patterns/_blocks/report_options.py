@@ -65,7 +65,7 @@ class ReportQuery:
         check(distinct, f"key_columns must have one column or more, each once, got {list(self.key_columns)!r}")
         check_type("page_rows", self.page_rows, int, "a whole number")
         check_between("page_rows", self.page_rows, 1, 100_000)
-        check_duration("statement_timeout", self.timeout_or_default, least=1, most=900)
+        check_duration("statement_timeout", self.statement_timeout_or_default, least=1, most=900)
         _check_parameters(self.parameters)
 
     @classmethod
@@ -98,7 +98,7 @@ class ReportQuery:
         )
 
     @property
-    def timeout_or_default(self) -> Duration:
+    def statement_timeout_or_default(self) -> Duration:
         """How long the database may work on one page."""
         return Duration.seconds(STATEMENT_SECONDS) if self.statement_timeout is None else self.statement_timeout
 
@@ -115,7 +115,7 @@ class ReportQuery:
             "QUERY_FILE": "scheduled_report/query.sql",
             "KEY_COLUMNS": ",".join(self.key_columns),
             "PAGE_ROWS": str(self.page_rows),
-            "STATEMENT_TIMEOUT_SECONDS": seconds_text(self.timeout_or_default),
+            "STATEMENT_TIMEOUT_SECONDS": seconds_text(self.statement_timeout_or_default),
         }
         return found | ({"PARAMETERS_FILE": "scheduled_report/parameters.json"} if self.parameters else {})
 

@@ -63,9 +63,12 @@ class ReportSchedule:
             check_duration("flexible_window", self.flexible_window, least=60, most=24 * 60 * 60)
             minutes = 1 if self.flexible_window.is_unresolved() else self.flexible_window.to_seconds() / 60
             check(minutes % 1 == 0, f"flexible_window must be whole minutes, got {60 * minutes:g} s")
-        check_type("missing_after", self.missing_or_default, Duration, "a duration such as Duration.hours(26)")
-        check(not self.missing_or_default.is_unresolved(), "missing_after must be known while defining: an alarm depends on it")
-        hours = self.missing_or_default.to_milliseconds() / 3_600_000
+        check_type("missing_after", self.missing_after_or_default, Duration, "a duration such as Duration.hours(26)")
+        check(
+            not self.missing_after_or_default.is_unresolved(),
+            "missing_after must be known while defining: an alarm depends on it",
+        )
+        hours = self.missing_after_or_default.to_milliseconds() / 3_600_000
         check(
             hours % 1 == 0 and 2 <= hours <= LONGEST_LOOK_BACK,  # noqa: PLR2004  one hour may lie between two ticks
             f"missing_after must be whole hours from 2 to {LONGEST_LOOK_BACK}, got {hours:g}",
@@ -86,7 +89,7 @@ class ReportSchedule:
         )
 
     @property
-    def missing_or_default(self) -> Duration:
+    def missing_after_or_default(self) -> Duration:
         """After so long without a report somebody should know."""
         if self.missing_after is not None:
             return self.missing_after

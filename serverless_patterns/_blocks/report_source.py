@@ -17,14 +17,13 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from serverless_patterns._blocks.bound_source import AuroraKind, BoundSource, PostgresKind
-from serverless_patterns._blocks.checks import check, check_between, check_texts, check_type
+from serverless_patterns._blocks.checks import check, check_between, check_has, check_texts, check_type
 from serverless_patterns._blocks.report_source_checks import (
     certificates,
     check_cluster,
     check_database_name,
     check_groups,
     check_place,
-    check_resource,
 )
 from serverless_patterns.operations import Operations
 
@@ -78,9 +77,9 @@ class ReportDatabase:
             PatternError: An argument does not fit, or does not go with ``cluster``.
         """
         check_type("database_name", database_name, str, "a text such as 'reports'")
-        check_resource("cluster", cluster, "cluster_arn", "an Aurora cluster", optional=True)
-        check_resource("secret", secret, "secret_arn", "a Secrets Manager secret", optional=True)
-        check_resource("vpc", vpc, "vpc_id", "a VPC", optional=True)
+        check_has("cluster", cluster, "cluster_arn", "an Aurora cluster", optional=True)
+        check_has("secret", secret, "secret_arn", "a Secrets Manager secret", optional=True)
+        check_has("vpc", vpc, "vpc_id", "a VPC", optional=True)
         version = rds.AuroraPostgresEngineVersion
         check_type("engine_version", engine_version, version, "an AuroraPostgresEngineVersion", optional=True)
         if cluster is None:
@@ -136,8 +135,8 @@ class ReportDatabase:
         Raises:
             PatternError: An argument does not fit.
         """
-        check_resource("secret", secret, "secret_arn", "a Secrets Manager secret")
-        check_resource("vpc", vpc, "vpc_id", "a VPC")
+        check_has("secret", secret, "secret_arn", "a Secrets Manager secret")
+        check_has("vpc", vpc, "vpc_id", "a VPC")
         check_type("subnets", subnets, ec2.SubnetSelection, "an ec2.SubnetSelection(...)", optional=True)
         check_type("port", port, int, f"a whole number from 1 to {_MOST_PORT}")
         check_between("port", port, 1, _MOST_PORT)
@@ -213,7 +212,7 @@ class ReportSource:
         Raises:
             PatternError: An argument does not fit.
         """
-        check_resource("table", table, "table_arn", "a DynamoDB table")
+        check_has("table", table, "table_arn", "a DynamoDB table")
         check_texts("columns", columns)
         check(len(columns), f"columns must name at least one attribute, got {columns!r}")
         check(len(set(columns)) == len(columns), f"columns must be distinct, got {columns!r}")

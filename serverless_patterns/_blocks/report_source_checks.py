@@ -19,11 +19,6 @@ RESERVED_NAMES = ("rdsadmin", "template0", "template1")
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 
 
-def check_resource(name: str, value: object, attribute: str, hint: str, *, optional: bool = False) -> None:
-    """Check that something is a resource of its kind, by what any of them has."""
-    check((optional and value is None) or hasattr(value, attribute), f"{name} must be {hint}, got {value!r}")
-
-
 def check_groups(groups: object) -> None:
     """Check that there is at least one security group, if any are given."""
     holds = isinstance(groups, Sequence) and groups and all(hasattr(group, "security_group_id") for group in groups)

@@ -48,6 +48,31 @@ def resource_schema(schema: Mapping[str, Any], *, reserved: Sequence[str], key: 
     return closed
 
 
+def require_fields(schema: Mapping[str, Any], needed: Mapping[str, Sequence[str]], *, why: str) -> None:
+    """Check that a schema requires the fields that bundled code works with.
+
+    Args:
+        schema: The checked schema.
+        needed: Field -> the types that it may have, the best one first.
+        why: What they are for, and what can be done without them.
+
+    Raises:
+        PatternError: One is missing, not required or of another type.
+    """
+    for name, kinds in needed.items():
+        field, required = schema["properties"].get(name), name in schema.get("required", [])
+        check(
+            required and type_of(schema, name) in kinds,
+            f"schema must require {name!r} with type {kinds[0]!r}, got {field!r}{'' if required else ', not required'}: {why}",
+        )
+
+
+def type_of(schema: Mapping[str, Any], name: str) -> object:
+    """The type that a schema of an object gives a property; that schema can be a bool as well."""
+    field = schema["properties"].get(name)
+    return field.get("type") if isinstance(field, Mapping) else None
+
+
 def check_expiry(attribute: str | None, schema: Mapping[str, Any], *, reserved: Sequence[str]) -> None:
     """Check that items can have the attribute by which they expire: in a closed schema it must be a number of the schema."""
     open_to_it = attribute not in {*schema["properties"], *reserved} and schema["additionalProperties"] is not False

@@ -6,32 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from serverless_patterns._blocks.checks import check, check_named_texts, check_type
+from serverless_patterns._blocks.checks import check, check_type
 from serverless_patterns._blocks.event_pattern import checked_pattern
 from serverless_patterns._blocks.event_schemas import SCHEMA_FILE, schema_files
-from serverless_patterns._blocks.handler import Handler
-from serverless_patterns._blocks.packaging import Package
+from serverless_patterns._blocks.function import check_environment
+from serverless_patterns._blocks.handler import Handler, check_packed
 from serverless_patterns._blocks.queue import QueueOptions
-from serverless_patterns._blocks.worker import WorkerOptions
+from serverless_patterns._blocks.worker import SETTINGS, WorkerOptions
 
 #: Seconds: with 14 left, two calls to DynamoDB, the handler begins no event.
 LEAST_TIMEOUT = 15
-#: The environment variables of the bundled consumer.
-TAKEN = frozenset(
-    [
-        "DEAD_LETTER_QUEUE_URL",
-        "DEBUG_SAMPLE_RATE",
-        "EVENT_SECONDS",
-        "HANDLER",
-        "LOG_LEVEL",
-        "MAX_RECEIVE_COUNT",
-        "POWERTOOLS_SERVICE_NAME",
-        "QUEUE_URL",
-        "RETRY_DELAY_SECONDS",
-        "SCHEMA_FILE",
-        "TABLE_NAME",
-    ]
-)
+#: The environment variables of the bundled consumer, beside those of its log.
+TAKEN = (*SETTINGS, "EVENT_SECONDS", "HANDLER", "SCHEMA_FILE", "TABLE_NAME")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +55,8 @@ def plan_route(
     """
     options, queue_options = worker or WorkerOptions(), queue or QueueOptions()
     checked = checked_pattern(pattern)
-    _check_handler(handler, environment)
+    check_packed("handler", handler, "module.handle")
+    check_environment(environment, taken=TAKEN, own=handler is not None)
     check_type("worker", options, WorkerOptions, "WorkerOptions(...)")
     check_type("queue", queue_options, QueueOptions, "QueueOptions(...)")
     check(
@@ -94,27 +81,4 @@ def plan_route(
 
 def _settings(handler: Handler | None, files: Mapping[str, str]) -> dict[str, str]:
     settings = {"SCHEMA_FILE": f"event_routing/{SCHEMA_FILE}"} if files else {}
-    if handler is not None:
-        module, _, function = handler.entry.rpartition(".")
-        settings["HANDLER"] = f"{module.replace('/', '.')}:{function}"
-    return settings
-
-
-def _check_handler(handler: Handler | None, environment: Mapping[str, str] | None) -> None:
-    check_type("handler", handler, Handler, "made by Handler.from_directory(folder, 'module.handle')", optional=True)
-    made = handler is None or isinstance(handler.code, Package)
-    check(
-        made,
-        f"handler must be made by Handler.from_directory(folder, 'module.handle'), got {handler!r}: it is packed beside the "
-        "bundled consumer, which calls it with each event once",
-    )
-    check_named_texts("environment", environment or {})
-    names = set(environment or {})
-    check(
-        handler is not None or not names,
-        f"environment is for a handler of yours, got {environment!r} without one: give a handler, or leave it out",
-    )
-    taken = sorted(names & TAKEN)
-    check(
-        not taken, f"environment must not have {', '.join(taken)}: the bundled consumer is told something by it; rename yours"
-    )
+    return settings if handler is None else {**settings, "HANDLER": handler.importable}

@@ -15,6 +15,7 @@ from constructs import Construct
 
 from serverless_patterns._blocks.event_bus import DEFAULT_BUS
 from serverless_patterns._blocks.event_pattern import warn_of_size
+from serverless_patterns._blocks.queue import let_service_encrypt, let_service_send
 
 #: EventBridge's own: it tries for a day, 185 times. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
 DELIVERY_ATTEMPTS = 185
@@ -54,32 +55,39 @@ def rule_to_queue(
         description=description,
         event_bus_name=None if bus is None else bus.event_bus_name,
         event_pattern=pattern,
-        targets=[
-            events.CfnRule.TargetProperty(
-                id="Queue",
-                arn=queue.queue_arn,
-                dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=delivery_dead_letter_queue.queue_arn),
-                retry_policy=events.CfnRule.RetryPolicyProperty(
-                    maximum_event_age_in_seconds=delivery.seconds, maximum_retry_attempts=delivery.attempts
-                ),
-            )
-        ],
+        targets=[rule_target("Queue", queue.queue_arn, undelivered=delivery_dead_letter_queue, delivery=delivery)],
     )
     warn_of_size(rule, pattern)
     let_rule_send(rule, queue, delivery_dead_letter_queue, bus=bus)
     return rule
 
 
+def rule_target(
+    target_id: str, arn: str, *, undelivered: sqs.IQueue, delivery: Delivery = Delivery(), role: iam.IRole | None = None
+) -> events.CfnRule.TargetProperty:
+    """A target of a rule, with where an event is kept that does not reach it. A role is for what has no policy of its own."""
+    return events.CfnRule.TargetProperty(
+        id=target_id,
+        arn=arn,
+        role_arn=None if role is None else role.role_arn,
+        dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=undelivered.queue_arn),
+        retry_policy=events.CfnRule.RetryPolicyProperty(
+            maximum_event_age_in_seconds=delivery.seconds, maximum_retry_attempts=delivery.attempts
+        ),
+    )
+
+
 def let_rule_send(rule: events.CfnRule, *queues: sqs.IQueue, bus: events.IEventBus | None = None) -> None:
     """Let a rule put events into queues, before there is the rule: what matched until then would be refused, and lost.
 
     So it has a name of its own: the policies say which rule may, and CloudFormation takes no circles.
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
     """
     rule.name = Names.unique_resource_name(rule, max_length=LONGEST_NAME, allowed_special_characters="-_.", separator="-")
     for queue in queues:
-        added = _allow(queue, _arn(rule, bus))
-        if added.policy_dependable is not None:  # not that of a queue of another app
-            rule.node.add_dependency(added.policy_dependable)
+        permission = let_service_send(queue, "events.amazonaws.com", _arn(rule, bus))
+        if permission is not None:
+            rule.node.add_dependency(permission)
 
 
 def _arn(rule: events.CfnRule, bus: events.IEventBus | None) -> str:
@@ -93,31 +101,6 @@ def _arn(rule: events.CfnRule, bus: events.IEventBus | None) -> str:
     return Stack.of(rule).format_arn(service="events", resource="rule", resource_name=name)
 
 
-def _allow(queue: sqs.IQueue, arn: str) -> iam.AddToResourcePolicyResult:
-    """Let the rule of this ARN put events into a queue.
-
-    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
-    """
-    return queue.add_to_resource_policy(
-        iam.PolicyStatement(
-            principals=[iam.ServicePrincipal("events.amazonaws.com")],
-            actions=["sqs:SendMessage"],
-            resources=[queue.queue_arn],
-            conditions={"ArnEquals": {"aws:SourceArn": arn}},  # it names the account too
-        )
-    )
-
-
 def allow_events_key(scope: Construct, key: kms.IKey) -> None:
-    """Let the rules of this account and region encrypt what they put into queues that have this key.
-
-    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
-    """
-    key.add_to_resource_policy(
-        iam.PolicyStatement(
-            principals=[iam.ServicePrincipal("events.amazonaws.com")],
-            actions=["kms:Decrypt", "kms:GenerateDataKey"],
-            resources=["*"],
-            conditions={"ArnLike": {"aws:SourceArn": Stack.of(scope).format_arn(service="events", resource="rule/*")}},
-        )
-    )
+    """Let the rules of this account and region encrypt what they put into queues that have this key."""
+    let_service_encrypt(key, "events.amazonaws.com", Stack.of(scope).format_arn(service="events", resource="rule/*"))

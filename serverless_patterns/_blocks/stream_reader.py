@@ -77,9 +77,9 @@ class ReaderOptions:
             if value is not None:
                 check_between(name, value, least, most)
         check_duration("timeout", self.timeout_or_default, least=1, most=900)
-        check_duration("batch_window", self.window, least=0, most=300)
-        check_duration("max_record_age", self.record_age, least=LEAST_RECORD_AGE, most=LONGEST_RECORD_AGE)
-        for name, value in (("timeout", self.timeout_or_default), ("max_record_age", self.record_age)):
+        check_duration("batch_window", self.batch_window_or_default, least=0, most=300)
+        check_duration("max_record_age", self.max_record_age_or_default, least=LEAST_RECORD_AGE, most=LONGEST_RECORD_AGE)
+        for name, value in (("timeout", self.timeout_or_default), ("max_record_age", self.max_record_age_or_default)):
             check(not value.is_unresolved(), f"{name} must be known while defining: the alarms depend on it, got a token")
 
     @property
@@ -88,12 +88,12 @@ class ReaderOptions:
         return self.timeout or Duration.seconds(TIMEOUT)
 
     @property
-    def window(self) -> Duration:
+    def batch_window_or_default(self) -> Duration:
         """The batch window."""
         return self.batch_window or Duration.seconds(0)
 
     @property
-    def record_age(self) -> Duration:
+    def max_record_age_or_default(self) -> Duration:
         """When a record is given up."""
         return self.max_record_age or Duration.seconds(RECORD_AGE)
 
@@ -131,9 +131,9 @@ def read_stream(
         event_source_arn=source.arn,
         starting_position="TRIM_HORIZON",
         batch_size=options.batch_size,
-        maximum_batching_window_in_seconds=options.window.to_seconds(),
+        maximum_batching_window_in_seconds=options.batch_window_or_default.to_seconds(),
         parallelization_factor=options.parallelization_factor,
-        maximum_record_age_in_seconds=options.record_age.to_seconds(),
+        maximum_record_age_in_seconds=options.max_record_age_or_default.to_seconds(),
         maximum_retry_attempts=options.retries(bundled=bundled),
         bisect_batch_on_function_error=True,
         function_response_types=["ReportBatchItemFailures"],

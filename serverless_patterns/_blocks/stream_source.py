@@ -17,7 +17,7 @@ from constructs import Construct
 
 from serverless_patterns._blocks.checks import check, check_between, check_duration, check_type
 from serverless_patterns._blocks.stream import retention_of
-from serverless_patterns._blocks.table import TableOptions, grant, grant_key_use, keyed_table
+from serverless_patterns._blocks.table import TableOptions, grant_tables, keyed_table
 from serverless_patterns.operations import Operations
 
 NEW_AND_OLD = dynamodb.StreamViewType.NEW_AND_OLD_IMAGES
@@ -109,8 +109,7 @@ class TableSource:
 
     def grant_write(self, grantee: iam.IGrantable) -> None:
         """Let a principal write items."""
-        grant(grantee, self.resource, *TABLE_WRITES)
-        grant_key_use(self.resource.encryption_key, grantee)
+        grant_tables(grantee, {self.resource: TABLE_WRITES})
 
 
 @dataclass(frozen=True)
@@ -257,11 +256,3 @@ def key_attributes(source: StreamSource, key_field: str | None) -> Sequence[str]
     if not isinstance(definition, dynamodb.CfnTable | dynamodb.CfnGlobalTable):
         return []
     return [key["attributeName"] for key in source.resource.stack.resolve(definition.key_schema) if isinstance(key, dict)]
-
-
-def is_same_table(one: dynamodb.ITable, other: object) -> bool:
-    """Whether two tables are one, however often it is imported, as far as their names and ARNs tell."""
-    if not hasattr(other, "table_arn"):
-        return False
-    table = cast(dynamodb.ITable, other)
-    return one is table or one.table_name == table.table_name or one.table_arn == table.table_arn

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
@@ -16,7 +15,7 @@ from constructs import Construct
 from serverless_patterns._blocks.arguments import check_arguments
 from serverless_patterns._blocks.checks import check
 from serverless_patterns._blocks.handler import Handler
-from serverless_patterns._blocks.table import TableOptions, check_key, grant, grant_key_use, keyed_table
+from serverless_patterns._blocks.table import TableOptions, checked_table, grant_tables, table_of
 from serverless_patterns._blocks.topic import define_topic, grant_publish
 from serverless_patterns.operations import Operations
 
@@ -39,10 +38,8 @@ class AuditTrail:
     table: dynamodb.ITable | TableOptions | None = None
 
     def __post_init__(self) -> None:
-        """Check the type and the key of the table."""
-        check_arguments({"table": self.table})
-        if self.table is not None and not isinstance(self.table, TableOptions):
-            check_key("table", self.table)
+        """Check the type, the key and the expiry of the table."""
+        checked_table("table", self.table, key=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,17 +47,15 @@ class Totals:
     """Counts events by type and day in a table, and adds up their amounts by currency: each event once.
 
     Args:
-        table: A table of yours with the string partition key ``id``, no sort key and the time-to-live attribute
-            ``expires_at``. Default: one is defined.
+        table: Options of the table that is defined, or a table of yours with the string partition key ``id``, no sort key and
+            the time-to-live attribute ``expires_at``.
     """
 
-    table: dynamodb.ITable | None = None
+    table: dynamodb.ITable | TableOptions | None = None
 
     def __post_init__(self) -> None:
-        """Check the type and the key of the table."""
-        if self.table is not None:
-            check(hasattr(self.table, "table_arn"), f"table must be a DynamoDB table, got {self.table!r}")
-            check_key("table", self.table)
+        """Check the type, the key and the expiry of the table."""
+        checked_table("table", self.table, expiry=TIME_TO_LIVE, key=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,11 +115,10 @@ def prepare(scope: Construct, action: Action, *, key: kms.IKey | None, operation
         case Handler():
             return Prepared(handler=action, description=f"Works the messages of {scope.node.id}")
         case AuditTrail():
-            options = TableOptions(encryption_key=key) if action.table is None else action.table
+            options = checked_table("table", action.table, key=key)
             return _recorder(scope, "audit", "Keeps one row for each event", options, AUDIT_ACTIONS, operations=operations)
         case Totals():
-            own = TableOptions(time_to_live_attribute=TIME_TO_LIVE, encryption_key=key)
-            options = own if action.table is None else action.table
+            options = checked_table("table", action.table, expiry=TIME_TO_LIVE, key=key)
             counts = "Counts events by type and day"
             totals = _recorder(scope, "aggregate", counts, options, TOTALS_ACTIONS, operations=operations)
             return dataclasses.replace(totals, operations=TOTALS_OPERATIONS)
@@ -149,20 +143,12 @@ def _recorder(
     *,
     operations: Operations,
 ) -> Prepared:
-    if isinstance(options, TableOptions):
-        table: dynamodb.ITable = keyed_table(scope, "Table", options=options, operations=operations)
-    else:
-        table = options
-
-    def allow(function: iam.IGrantable) -> None:
-        grant(function, table, *actions)
-        grant_key_use(table.encryption_key, function)
-
+    table = table_of(scope, "Table", options, operations=operations)
     return Prepared(
         handler=Handler.bundled("sns_fanout"),
         description=description,
         environment={"ACTION": name, "TABLE_NAME": table.table_name},
-        grant=allow,
+        grant=lambda function: grant_tables(function, {table: actions}),
         outputs={"TableName": table.table_name},
         table=table,
         operations=actions,

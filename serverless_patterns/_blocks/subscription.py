@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from aws_cdk import Stack
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
@@ -17,6 +16,7 @@ from constructs import Construct, IDependable
 
 from serverless_patterns._blocks.checks import check_one_of
 from serverless_patterns._blocks.filter_policy import FilterOn, check_filter_policy
+from serverless_patterns._blocks.queue import let_service_encrypt, let_service_send
 
 SubscriptionProtocol = Literal["sqs", "lambda", "email", "https"]
 
@@ -82,15 +82,7 @@ def subscribe(
 
 def allow_delivery(topic: sns.ITopic, queue: sqs.IQueue) -> IDependable | None:
     """Let this topic, and no other, send to a queue; what comes back is there as soon as it may."""
-    added = queue.add_to_resource_policy(
-        iam.PolicyStatement(
-            principals=[iam.ServicePrincipal("sns.amazonaws.com")],
-            actions=["sqs:SendMessage"],
-            resources=[queue.queue_arn],
-            conditions={"ArnEquals": {"aws:SourceArn": topic.topic_arn}},  # it names the account too
-        )
-    )
-    return added.policy_dependable
+    return let_service_send(queue, "sns.amazonaws.com", topic.topic_arn)
 
 
 def allow_invocation(
@@ -114,11 +106,4 @@ def allow_key(key: kms.IKey, topic: sns.ITopic) -> None:
     https://docs.aws.amazon.com/sns/latest/dg/sns-enable-encryption-for-topic-sqs-queue-subscriptions.html
     """
     topics = Stack.of(topic).format_arn(service="sns", resource="*", account=topic.env.account, region=topic.env.region)
-    key.add_to_resource_policy(
-        iam.PolicyStatement(
-            principals=[iam.ServicePrincipal("sns.amazonaws.com")],
-            actions=["kms:Decrypt", "kms:GenerateDataKey"],
-            resources=["*"],
-            conditions={"ArnLike": {"aws:SourceArn": topics}},
-        )
-    )
+    let_service_encrypt(key, "sns.amazonaws.com", topics)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from aws_cdk import RemovalPolicy, Token
 from aws_cdk import aws_dynamodb as dynamodb
@@ -11,9 +13,12 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from serverless_patterns._blocks.checks import check, check_type
+from serverless_patterns._blocks.checks import check, check_has, check_type
 from serverless_patterns._blocks.replica import encrypt_anywhere
 from serverless_patterns.operations import Operations
+
+#: What a user may give.
+TABLE = "TableOptions(...) or a DynamoDB table"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +44,7 @@ class TableOptions:
         check_type("stream", self.stream, dynamodb.StreamViewType, "a StreamViewType", optional=True)
         indexes = self.global_secondary_indexes
         check(isinstance(indexes, Sequence), f"global_secondary_indexes must be a list of indexes, got {indexes!r}")
-        key = self.encryption_key
-        check(key is None or hasattr(key, "key_arn"), f"encryption_key must be a KMS key, got {key!r}")
+        check_has("encryption_key", self.encryption_key, "key_arn", "a KMS key", optional=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +67,51 @@ class Keys:
         partition = f"the partition key {self.partition_key!r} of type string and "
         kind = self.sort_type.name.lower()
         return partition + ("no sort key" if self.sort_key is None else f"the sort key {self.sort_key!r} of type {kind}")
+
+
+def checked_table(
+    name: str,
+    given: dynamodb.ITable | TableOptions | None,
+    *,
+    keys: Keys = Keys(),
+    expiry: str | None = None,
+    key: kms.IKey | None,
+) -> dynamodb.ITable | TableOptions:
+    """The table that a user gives, or the complete options of one that is defined.
+
+    Args:
+        name: What the user calls it.
+        given: What was given, if anything.
+        keys: The primary key that the pattern needs.
+        expiry: The attribute in which the rows say when they may go. Default: they have none.
+        key: The customer managed key of the pattern, for options that name none.
+
+    Raises:
+        PatternError: It is no table, has another key, or expires by an attribute that its rows do not have.
+    """
+    check_has(name, given, "table_arn", TABLE, optional=True, options=TableOptions)
+    if given is not None and not isinstance(given, TableOptions):
+        check_key(name, given, keys)
+        return given
+    options = given or TableOptions()
+    found = options.time_to_live_attribute
+    fits = f"must be {expiry!r}, or left out" if expiry else "must be left out, as its rows have none"
+    check(found in {None, expiry}, f"time_to_live_attribute of {name} {fits}, got {found!r}")
+    return dataclasses.replace(options, time_to_live_attribute=expiry, encryption_key=options.encryption_key or key)
+
+
+def table_of(
+    scope: Construct,
+    construct_id: str,
+    options: dynamodb.ITable | TableOptions,
+    *,
+    keys: Keys = Keys(),
+    operations: Operations,
+) -> dynamodb.ITable:
+    """The table that was given, or one that is defined with these options: what ``checked_table`` has found."""
+    if not isinstance(options, TableOptions):
+        return options
+    return keyed_table(scope, construct_id, options=options, operations=operations, keys=keys)
 
 
 def keyed_table(
@@ -125,6 +174,35 @@ def check_key(name: str, table: dynamodb.ITable, keys: Keys = Keys()) -> None:
     check(found == wanted, f"{name} must have {keys.described}, got {shown}")
 
 
+def is_same_table(one: dynamodb.ITable, other: object) -> bool:
+    """Whether two tables are one, however often it is imported, as far as is known while defining.
+
+    A name stands for one table in each account and region. Inside one stack, tables of one name are taken for one unless their
+    accounts or regions are known to differ; those of two stacks are only if both are known, as a stack that can be deployed
+    anywhere finds another table of that name in each place.
+
+    Args:
+        one: A table.
+        other: Another one; anything else is none.
+    """
+    if not hasattr(other, "table_arn"):
+        return False
+    table = cast(dynamodb.ITable, other)
+    is_reference = ":" not in one.table_arn
+    if one is table or (is_reference and one.table_arn == table.table_arn):
+        return True
+    if_unknown = one.stack is table.stack
+    pairs = zip(_place(one), _place(table), strict=True)
+    is_one_place = all(if_unknown if any(map(Token.is_unresolved, pair)) else pair[0] == pair[1] for pair in pairs)
+    return is_one_place and one.table_name == table.table_name
+
+
+def _place(table: dynamodb.ITable) -> tuple[str, str]:
+    """The account and the region of a table: as its ARN says, for CDK knows them of some imported tables only."""
+    parts = table.table_arn.split(":")
+    return (table.env.account, table.env.region) if len(parts) == 1 else (parts[4], parts[3])
+
+
 def grant_key_use(key: kms.IKey | None, grantee: iam.IGrantable) -> None:
     """Let a principal reach a table through the customer managed key that encrypts it.
 
@@ -138,3 +216,16 @@ def grant(grantee: iam.IGrantable, table: dynamodb.ITable, *actions: str) -> Non
     """Allow these actions on the table alone: CDK's own ``grant`` adds its indexes."""
     names = [f"dynamodb:{action}" for action in actions]
     iam.Grant.add_to_principal(grantee=grantee, actions=names, resource_arns=[table.table_arn])
+
+
+def grant_tables(grantee: iam.IGrantable, actions: Mapping[dynamodb.ITable, Sequence[str]]) -> None:
+    """Allow actions on tables alone, and the use of the keys that encrypt them.
+
+    Args:
+        grantee: Who may.
+        actions: Table -> what may be done, such as ``GetItem``.
+    """
+    for table, names in actions.items():
+        grant(grantee, table, *names)
+    for table in actions:
+        grant_key_use(table.encryption_key, grantee)

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from aws_cdk import Duration
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from serverless_patterns._blocks.checks import check, check_between, check_duration, check_type, seconds_text
-from serverless_patterns._blocks.queue import POLL, WorkQueue, grant_queue_key, least_visibility
+from serverless_patterns._blocks.queue import (
+    FIFO_RECEIVES,
+    POLL,
+    SPARE_RECEIVES,
+    QueueOptions,
+    WorkQueue,
+    grant_queue_key,
+    grant_send,
+    least_visibility,
+    work_queue,
+)
 from serverless_patterns.operations import Operations
 
 #: Seconds.
 TIMEOUT = 30
+#: Messages.
+BATCH_SIZE = 10
 #: Seconds before the first retry of a message; it doubles with each.
 RETRY_DELAY = 30
 #: AWS's advice for a queue that Lambda polls is at least 5.
@@ -22,6 +36,8 @@ MAX_ATTEMPTS = 5
 #: Messages: above it, an event source mapping needs a window; a FIFO queue has no larger batches.
 #: https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
 LARGEST_BATCH_WITHOUT_WINDOW = 10
+#: The environment variables from which a bundled handler knows its queue: the keys of ``WorkerOptions.settings``.
+SETTINGS = ("QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "MAX_RECEIVE_COUNT", "RETRY_DELAY_SECONDS")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +46,8 @@ class WorkerOptions:
 
     Args:
         timeout: The longest that a batch may take, 1 s to 15 minutes (a pattern may want more). Default 30 s.
-        batch_size: Messages for each invocation at most, 1 to 10,000 (10 from a FIFO queue). Default 10. Above 10 it needs a
-            ``batch_window``.
+        batch_size: Messages for each invocation at most, 1 to 10,000 (10 from a FIFO queue). Default 10, or what the pattern says.
+            Above 10 it needs a ``batch_window``.
         batch_window: How long to wait for a batch to fill, 0 to 300 s; not for FIFO queues. Default 0: no wait.
         max_concurrency: Batches that are worked at the same time, 2 to 1,000; an environment takes its share of it. Default
             10. It bounds the pollers, so nothing is throttled and no receive count is burnt, which reserved concurrency does.
@@ -44,7 +60,7 @@ class WorkerOptions:
     """
 
     timeout: Duration | None = None
-    batch_size: int = 10
+    batch_size: int | None = None
     batch_window: Duration | None = None
     max_concurrency: int = 10
     max_attempts: int = MAX_ATTEMPTS
@@ -53,9 +69,11 @@ class WorkerOptions:
 
     def __post_init__(self) -> None:
         """Check the ranges: https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html."""
-        for name, most in (("batch_size", 10_000), ("max_concurrency", 1_000), ("max_attempts", 100)):
-            check_type(name, getattr(self, name), int, "a whole number")
-            check_between(name, getattr(self, name), 2 if name == "max_concurrency" else 1, most)
+        numbers = {"batch_size": (self.batch, 1, 10_000)}
+        numbers |= {"max_concurrency": (self.max_concurrency, 2, 1_000), "max_attempts": (self.max_attempts, 1, 100)}
+        for name, (number, least, most) in numbers.items():
+            check_type(name, number, int, "a whole number")
+            check_between(name, number, least, most)
         if self.memory_size is not None:
             check_type("memory_size", self.memory_size, int, "a whole number")
             check_between("memory_size", self.memory_size, 128, 10_240, " MB")
@@ -68,10 +86,15 @@ class WorkerOptions:
         check_duration("batch_window", self.window, least=0, most=300)
         check_duration("retry_delay", self.first_delay, least=0, most=900, why="the longest delay of SQS")
         check(
-            self.batch_size <= LARGEST_BATCH_WITHOUT_WINDOW or self.window.to_seconds() >= 1,
+            self.batch <= LARGEST_BATCH_WITHOUT_WINDOW or self.window.to_seconds() >= 1,
             f"batch_window must be at least 1 s for a batch_size above 10, got {self.window.to_seconds():g} s "
-            f"with batch_size={self.batch_size}",
+            f"with batch_size={self.batch}",
         )
+
+    @property
+    def batch(self) -> int:
+        """How many messages a batch has at most."""
+        return BATCH_SIZE if self.batch_size is None else self.batch_size
 
     @property
     def timeout_or_default(self) -> Duration:
@@ -93,11 +116,27 @@ class WorkerOptions:
         """How long the queue must hide a message that was received."""
         return least_visibility(self.timeout_or_default, self.window)
 
+    def check_without_queue(self, why: str) -> None:
+        """Check that nothing is wanted of a queue where there is none, which would be silently left out.
+
+        Args:
+            why: The argument that says so.
+
+        Raises:
+            PatternError: It says more than what the function has: ``timeout`` and ``memory_size``.
+        """
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            check(
+                each.name in {"timeout", "memory_size"} or value == each.default,
+                f"{each.name} of worker goes with a queue, got {value!r} with {why}, which has none: leave it out",
+            )
+
     def check_fifo(self) -> None:
         """Check what a FIFO queue can do."""
         check(
-            self.batch_size <= LARGEST_BATCH_WITHOUT_WINDOW,
-            f"batch_size must be 1 to 10 for a FIFO queue, got {self.batch_size}",
+            self.batch <= LARGEST_BATCH_WITHOUT_WINDOW,
+            f"batch_size must be 1 to 10 for a FIFO queue, got {self.batch}",
         )
         check(
             self.window.to_seconds() == 0,
@@ -106,12 +145,49 @@ class WorkerOptions:
 
     def settings(self, queue: WorkQueue) -> dict[str, str]:
         """The environment variables from which a bundled handler knows its queue."""
-        return {
-            "QUEUE_URL": queue.queue.queue_url,
-            "DEAD_LETTER_QUEUE_URL": queue.dead_letter_queue.queue_url,
-            "MAX_RECEIVE_COUNT": f"{queue.max_receive_count or self.max_attempts:g}",
-            "RETRY_DELAY_SECONDS": seconds_text(self.first_delay),
-        }
+        values = (
+            queue.queue.queue_url,
+            queue.dead_letter_queue.queue_url,
+            f"{queue.max_receive_count or self.max_attempts:g}",
+            seconds_text(self.first_delay),
+        )
+        return dict(zip(SETTINGS, values, strict=True))
+
+
+def worker_queue(
+    scope: Construct,
+    construct_id: str,
+    *,
+    worker: WorkerOptions,
+    options: QueueOptions | None = None,
+    bundled: bool,
+    content_based_deduplication: bool = False,
+    key: kms.IKey | None,
+    operations: Operations,
+) -> WorkQueue:
+    """Define the queue of a worker, ``<id>Queue``, and its ``<id>DeadLetterQueue``.
+
+    A bundled handler moves a message itself after its last try, with the reason, and SQS only later. In a FIFO queue as late as
+    it can: what waits there behind a message that fails is received with it each time, and not tried.
+
+    Raises:
+        PatternError: The worker wants what a FIFO queue cannot do, or the queue shows messages again too soon for it.
+    """
+    options = options or QueueOptions()
+    if options.fifo:
+        worker.check_fifo()
+    spared = FIFO_RECEIVES if options.fifo else worker.max_attempts + SPARE_RECEIVES
+    return work_queue(
+        scope,
+        construct_id,
+        options=options,
+        least_visibility=worker.least_visibility,
+        content_based_deduplication=content_based_deduplication,
+        max_receive_count=worker.max_attempts,
+        redrive_after=spared if bundled else worker.max_attempts,
+        key=key,
+        operations=operations,
+    )
 
 
 def consume(
@@ -125,15 +201,14 @@ def consume(
 ) -> lambda_.EventSourceMapping:
     """Let a function consume a queue: it polls it, keeps messages back for a while, and sends hopeless ones aside."""
     queue.queue.grant(function, *POLL, "sqs:ChangeMessageVisibility")
-    queue.dead_letter_queue.grant(function, "sqs:SendMessage")
-    for key in (queue.key, queue.dead_letter_key):
-        grant_queue_key(key, function)
+    grant_send(function, queue.dead_letter_queue)
+    grant_queue_key(function, queue.queue)
     mapping = lambda_.EventSourceMapping(
         scope,
         construct_id,
         target=function,
         event_source_arn=queue.queue.queue_arn,
-        batch_size=options.batch_size,
+        batch_size=options.batch,
         max_batching_window=options.batch_window,
         max_concurrency=operations.capacity.concurrency(options.max_concurrency),
         report_batch_item_failures=True,

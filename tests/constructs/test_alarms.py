@@ -1,4 +1,4 @@
-"""Alarms of code of a user's own: it writes none of the bundled handlers' metrics, so no alarm may wait for them."""
+"""Alarms of several patterns: of code of a user's own, which writes none of the bundled metrics, and of deliveries."""
 
 import pytest
 from aws_cdk import aws_dynamodb as dynamodb
@@ -6,7 +6,10 @@ from aws_cdk import aws_lambda as lambda_
 
 from serverless_patterns import (
     Alerts,
+    EventRouting,
+    EventSource,
     Handler,
+    OrderWorkflow,
     ReportSource,
     S3Processing,
     ScheduledReport,
@@ -53,3 +56,43 @@ def test_a_report_of_a_users_own_code_is_missing_when_no_run_succeeds(stack):
     assert (missing["metric"], missing["tier"]) == ("FILL(invocations, 0) - FILL(errors, 0)", "critical")
     assert (missing["ComparisonOperator"], missing["TreatMissingData"]) == ("LessThanThreshold", "breaching")
     assert (missing["EvaluationPeriods"], missing["DatapointsToAlarm"]) == (26, 26)
+
+
+PAID = {"detail-type": ["orders.paid"]}
+
+
+def routing(stack):
+    events = EventRouting(stack, "Pattern")
+    events.add_route("One", pattern=PAID)
+    events.forward("Feed", pattern={"source": ["aws.s3"]})
+    return events
+
+
+#: How what delivers is defined, and whom its dead-letter queue names, by the beginning of the alarm.
+DELIVERIES = {
+    "sns_fanout": (lambda stack: fanout(stack, OWN), {"One": "its subscriber"}),
+    "s3_processing": (lambda stack: S3Processing(stack, "Pattern").add_alarms(Alerts()), {"": "the queue of the function"}),
+    "scheduled_report": (lambda stack: report(stack, None), {"": "the function"}),
+    "event_routing": (
+        lambda stack: routing(stack).add_alarms(Alerts()),
+        {"One": "the queue of its route", "Feed": "the bus"},
+    ),
+    "order_workflow": (
+        lambda stack: OrderWorkflow(stack, "Pattern", starter="event", started_by=EventSource(pattern=PAID)).add_alarms(
+            Alerts()
+        ),
+        {"": "the queue of the starter"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DELIVERIES)
+def test_the_alarm_of_what_could_not_be_delivered_says_whom_it_was_for(stack, name):
+    define, wanted = DELIVERIES[name]
+    define(stack)
+    said = {
+        alarm.removesuffix("DeliveryDeadLetters"): each["AlarmDescription"].partition(". First: ")[0]
+        for alarm, each in alarms(stack).items()
+        if alarm.endswith("DeliveryDeadLetters")
+    }
+    assert said == {part: f"[critical] A message could not be delivered to {to}" for part, to in wanted.items()}

@@ -6,7 +6,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 
-from serverless_patterns import Alerts, PatternError, S3Processing, SqsPipeline
+from serverless_patterns import Alerts, PatternError, S3Processing, SnsFanout, SqsPipeline
 from shared.announcer import AnnouncerSettings
 from tests.support.circles import check_no_circle
 from tests.support.readable import alarms, permissions, properties_at
@@ -70,10 +70,17 @@ def test_no_other_function_may_put_events_or_knows_the_bus(stack):
 
 
 @each_pattern
+def test_who_asks_for_the_topic_is_told_that_there_is_a_bus(stack, pattern, functions):
+    """``None`` would be taken for no topic at all: a fan-out would define one that nobody publishes to."""
+    found = pattern(stack, bus=events.EventBus(stack, "Bus"))
+    with pytest.raises(PatternError, match="announces on a bus; subscribe by a rule of that bus, or leave bus= out"):
+        SnsFanout(stack, "Events", topic=found.topic)
+
+
+@each_pattern
 def test_no_topic_is_defined_shown_or_watched(stack, pattern, functions):
     found = pattern(stack, bus=events.EventBus(stack, "Bus"))
     found.add_alarms(Alerts())
-    assert found.topic is None
     assert resources(template_of(stack), "AWS::SNS::Topic") == {}
     assert "TopicArn" not in found.outputs
     assert not [name for name in alarms(stack) if name.startswith("Announcement")]

@@ -24,6 +24,8 @@ from serverless_patterns import (
     QueueOptions,
     WorkerOptions,
 )
+from serverless_patterns._blocks.function import LOG_VARIABLES
+from serverless_patterns._blocks.route_plan import TAKEN
 from serverless_patterns.testing.service_roles import service_reports
 from serverless_patterns.testing.template import ResolvedTemplate
 from tests.support.buses import PAID, QUEUE_KEY, REFUSE_HTTP, allowed_in, keyed_stack, routing, watched
@@ -573,10 +575,10 @@ def test_a_bus_and_its_routes_in_another_stack_may_have_the_same_key():
 @pytest.mark.parametrize(
     ("arn", "message"),
     [
-        (BUS_ARN, "bus must be in the region of the stack, us-east-1, got one in eu-central-1: routes are rules on the bus"),
+        (BUS_ARN, "bus must be in the region of the stack, us-east-1, got one in eu-central-1: its rules are on the bus"),
         (
             BUS_ARN.replace("eu-central-1", "us-east-1"),
-            "bus must be in the account of the stack, 999988887777, got one in 111122223333: routes are rules on the bus",
+            "bus must be in the account of the stack, 999988887777, got one in 111122223333: its rules are on the bus",
         ),
     ],
 )
@@ -787,7 +789,27 @@ def test_schemas_with_tokens_are_refused(stack):
 
 def test_an_environment_variable_of_the_consumer_is_not_the_handlers(stack, stock):
     """It would be overwritten without a word."""
-    with pytest.raises(
-        PatternError, match="environment must not have TABLE_NAME: the bundled consumer is told something by it"
-    ):
-        one(stack, handler=Handler.from_directory(stock, "stock.handle"), environment={"TABLE_NAME": "stock"})
+    message = "environment must not have LOG_LEVEL, TABLE_NAME: the function is told something by it already"
+    with pytest.raises(PatternError, match=message):
+        one(
+            stack,
+            handler=Handler.from_directory(stock, "stock.handle"),
+            environment={"MINE": "1", "TABLE_NAME": "stock", "LOG_LEVEL": "ERROR"},
+        )
+
+
+def test_each_environment_variable_of_the_consumer_is_taken(stack, stock):
+    handler = Handler.from_directory(stock, "stock.handle")
+    one(stack, handler=handler, schemas={"orders.paid": {"type": "object"}}, environment={"MINE": "1"})
+    assert variables(stack).keys() - {"MINE"} == {*LOG_VARIABLES, *TAKEN}
+
+
+def test_a_bus_deep_in_an_app_has_as_much_of_its_path_in_its_descriptions_as_aws_takes(stack):
+    scope = stack
+    for number in range(6):
+        scope = Construct(scope, f"{number}{'x' * 99}")
+    routing(scope, archive=True)
+    template = template_of(stack)
+    for kind in ("AWS::Events::EventBus", "AWS::Events::Archive"):
+        (found,) = resources(template, kind).values()
+        assert len(found["Properties"]["Description"]) == 512

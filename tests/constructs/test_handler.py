@@ -9,13 +9,14 @@ from pathlib import Path
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk.assertions import Annotations, Match
 from constructs import Construct
 
 from serverless_patterns import BundlingError, Handler, Operations, PatternError
 from serverless_patterns._blocks import packaging
 from serverless_patterns._blocks.function import HandlerFunction
-from serverless_patterns._blocks.handler import lambda_source
 from serverless_patterns._blocks.packaging import Package
+from serverless_patterns.bundled import lambda_source
 from tests.support.synthesis import FLAGS, resources, role_policies, template_of
 
 
@@ -169,7 +170,7 @@ def test_an_entry_may_be_defined_imported_or_nested(code, entry):
             "app.handlr",
             (
                 r"entry 'app\.handlr' names the function 'handlr', but .*app\.py does not define it; "
-                r"did you mean 'app\.handler'\?"
+                r"did you mean 'handler'\?"
             ),
         ),
         ("app.zzz", r"does not define it; it defines handler, other"),
@@ -190,10 +191,78 @@ def test_a_module_that_is_not_python_is_refused_with_its_line(code, monkeypatch)
         Handler.from_directory(code, "app.handler")
 
 
-def test_syntax_that_only_a_newer_python_knows_is_not_refused(code, monkeypatch):
+def newer_syntax(code, monkeypatch) -> Handler:
+    """A handler that this Python cannot read, and Lambda's may."""
     monkeypatch.setattr(packaging, "PYTHON_VERSION", (sys.version_info.major, sys.version_info.minor + 1))
     (code / "app.py").write_text("def handler(new syntax): ...\n")
-    assert Handler.from_directory(code, "app.handler").entry == "app.handler"
+    return Handler.from_directory(code, "app.handler")
+
+
+def defined(stack, handler, **operations):
+    return HandlerFunction(
+        stack,
+        "Worker",
+        handler=handler,
+        description="Works",
+        timeout=cdk.Duration.seconds(10),
+        environment={},
+        operations=Operations(**operations),
+    )
+
+
+def warnings(stack) -> list[str]:
+    found = Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("serverless-patterns:handler-"))
+    return [str(each.entry.data) for each in found]
+
+
+def test_syntax_that_only_a_newer_python_may_know_is_warned_of_with_its_line(stack, code, monkeypatch):
+    defined(stack, newer_syntax(code, monkeypatch))
+    [said] = warnings(stack)
+    assert "app.py is not valid Python" in said
+    assert "line 1" in said
+    assert "'def handler(new syntax): ...'" in said
+
+
+def test_such_syntax_beside_a_bundled_handler_is_warned_of_too(stack, code, monkeypatch):
+    defined(stack, Handler.bundled("s3_processing", beside=newer_syntax(code, monkeypatch)))
+    assert "line 1" in warnings(stack)[0]
+
+
+def test_such_syntax_is_refused_where_this_python_is_to_run_it(stack, code, monkeypatch):
+    with pytest.raises(BundlingError, match=r"app\.py is not valid Python .*line 1"):
+        defined(stack, newer_syntax(code, monkeypatch), handler_platform="host")
+
+
+def test_an_import_that_nothing_brings_is_warned_of(stack, code):
+    (code / "app.py").write_text("import os\nimport boto4.session\n\ndef handler(event, context): ...\n")
+    defined(stack, Handler.from_directory(code, "app.handler"))
+    [said] = warnings(stack)
+    assert "app.py imports 'boto4' (line 2), which is neither in" in said
+    assert "Name its package in requirements=" in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import boto3, json, annotationlib\nfrom botocore.config import Config",
+        "from deep.inner import other\nimport deep",
+        "from . import deep",
+        "try:\n    import orjson\nexcept ImportError:\n    import json as orjson",
+    ],
+    ids=["of the runtime", "of the folder", "relative", "tried"],
+)
+def test_an_import_that_will_be_there_or_may_fail_is_not_warned_of(stack, code, text):
+    (code / "app.py").write_text(f"{text}\n\ndef handler(event, context): ...\n")
+    defined(stack, Handler.from_directory(code, "app.handler"))
+    assert warnings(stack) == []
+
+
+def test_what_requirements_or_a_bundled_handler_bring_is_not_known_and_passes(stack, code):
+    (code / "app.py").write_text("import boto4\n\ndef handler(event, context): ...\n")
+    (code / "requirements.txt").write_text("boto4\n")
+    assert Handler.from_directory(code, "app.handler", requirements=code / "requirements.txt").code.doubts == ()
+    defined(stack, Handler.bundled("s3_processing", beside=Handler.from_directory(code, "app.handler")))
+    assert warnings(stack) == []
 
 
 def test_a_byte_order_mark_is_no_fault(code):

@@ -15,9 +15,11 @@ from aws_cdk import aws_sqs as sqs
 
 from order_workflow import errors, payment, shipping, stock, validation
 from order_workflow import handler as starter_entry
+from order_workflow.logic import MOST_INPUT_BYTES
 from order_workflow.payment_api import RefundRefusedError
 from serverless_patterns import DEV, PROD, Alerts, Handler, PatternError, QueueOptions, TableOptions, WorkerOptions
 from serverless_patterns._blocks.order_retries import CALL_TIMEOUT, GRACE, Retries
+from serverless_patterns._blocks.order_states import LONGEST_CAUSE, LONGEST_WORDS, REASON
 from serverless_patterns._blocks.order_tasks import FINAL, THROTTLED, TRANSIENT
 from serverless_patterns._blocks.state_machine import LOGGING, TRACING, Retry
 from serverless_patterns.order_workflow import ORDER, PARTS, OrderWorkflow
@@ -35,6 +37,10 @@ TABLE_KEY = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
 QUEUE_KEY = ["kms:Decrypt", "kms:GenerateDataKey"]
 #: As the template names them: of one state machine, under any name.
 EXECUTIONS = "arn:AWS::Partition:states:AWS::Region:AWS::AccountId:execution:Orders/StateMachine:*"
+#: Bytes of a state, and of the cause of an execution that fails.
+#: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+#: https://docs.aws.amazon.com/step-functions/latest/apireference/API_ExecutionFailedEventDetails.html
+MOST_STATE_BYTES, MOST_CAUSE = 256 * 1024, 32_768
 WAY_BACK = ["CancelShipment", "RefundPayment", "ReleaseStock"]
 STEPS = {
     "ValidateOrder": "Validation",
@@ -127,8 +133,16 @@ def test_steps_are_undone_in_reverse_order_and_a_failed_one_keeps_no_other_from_
         ("ShipOrder", {"ShippingFailed": "CancelShipment", "States.ALL": "CancelShipment", "": "RecordOutcome"}),
         ("IsAllUndone", {"{% $count($unresolved) = 0 %}": "RecordOutcome", "": "KeepForPeople"}),
         ("KeepForPeople", {"States.ALL": "CompensationFailed", "": "CompensationFailed"}),
-        ("Broadcast", {"States.ALL": "IsSomethingBroken", "": "IsSomethingBroken"}),
-        ("IsSomethingBroken", {'{% $fault.error != "" %}': "OrderFailed", "": "OrderClosed"}),
+        ("Broadcast", {"": "IsSomethingBroken"}),
+        (
+            "IsSomethingBroken",
+            {
+                "{% $exists($states.input.untold) %}": "AnnouncementFailed",
+                '{% $fault.error != "" %}': "OrderFailed",
+                "": "OrderClosed",
+            },
+        ),
+        ("AnnouncementFailed", {"": "OrderFailed"}),
     ],
 )
 def test_each_failure_leads_to_what_undoes_it(stack, state, wanted):
@@ -163,7 +177,7 @@ def test_every_task_is_tried_again_with_jitter_and_a_step_only_for_what_passes(s
     orders(stack)
     calls = (["States.TaskFailed", "States.Timeout"], 4)
     for name, state in all_states(stack).items():
-        if state["Type"] == "Task" and name not in {*WAY_BACK, "KeepForPeople"}:
+        if state["Type"] == "Task" and name not in {*WAY_BACK, "KeepForPeople", "KeepTopic"}:
             wanted = [([THROTTLED], 20), ([*TRANSIENT], 4)] if name in STEPS else [calls]
             assert tries(state)[-len(wanted) :] == wanted, name
             assert all(most == 0 for _, most in tries(state)[: -len(wanted)])
@@ -174,7 +188,12 @@ def test_what_undoes_a_step_is_tried_again_whatever_it_fails_with_but_for_an_ans
     states = definition(stack)["States"]
     for name in WAY_BACK:
         assert tries(states[name]) == [(["RefundRefusedError", "ConflictError"], 0), (["States.ALL"], 20)]
-    assert tries(states["KeepForPeople"]) == [(["States.TaskFailed", "States.Timeout"], 20)]
+
+
+def test_what_leaves_to_people_what_could_not_be_undone_or_told_is_tried_as_long(stack):
+    orders(stack)
+    for name in ("KeepForPeople", "KeepTopic"):
+        assert tries(all_states(stack)[name]) == [(["States.TaskFailed", "States.Timeout"], 20)]
 
 
 def test_the_answers_that_are_not_asked_for_again_are_called_as_their_classes():
@@ -217,6 +236,24 @@ def test_the_words_of_an_answer_are_read_only_where_they_cannot_be_cut_off(stack
     for each in caught:
         (text,) = re.findall(r"{% .*? %}", each["Assign"].get("outcome", each["Assign"].get("payment"))["reason"])
         assert text.index("$length($cause) < 8192 and ") < text.index("? $string($parse($cause).errorMessage)")
+
+
+def test_all_that_an_execution_keeps_of_errors_fits_into_a_state_beside_the_largest_order():
+    kept = len(WAY_BACK) + 1  # what broke, and what could not be undone
+    assert 4 * LONGEST_CAUSE <= MOST_CAUSE  # bytes of a character
+    assert kept * 4 * LONGEST_CAUSE + MOST_INPUT_BYTES < MOST_STATE_BYTES
+    assert len(WAY_BACK) * 6 * LONGEST_WORDS < MOST_CAUSE  # in JSON, one that cannot be shown has six
+
+
+def test_no_longer_cause_is_kept_than_that(stack):
+    orders(stack)
+    cut = ("$exists($states.errorOutput.Cause)", f"$substring($states.errorOutput.Cause, 0, {LONGEST_CAUSE})")
+    for name, state in all_states(stack).items():
+        kept = json.dumps([each.get("Assign") for each in state.get("Catch", [])])
+        for text in (json.dumps(REASON), *cut):
+            kept = kept.replace(text, "")
+        assert "errorOutput.Cause" not in kept, name
+    assert definition(stack)["States"]["OrderFailed"]["Cause"] == f"{{% $substring($fault.cause, 0, {LONGEST_CAUSE}) %}}"
 
 
 def longest(states):
@@ -322,9 +359,11 @@ def test_each_one_who_is_told_has_a_complete_branch_that_keeps_what_cannot_be_to
     assert [branch["StartAt"] for branch in branches] == ["TellTopic", "TellWarehouse", "TellMail"]
     for branch in branches:
         name = branch["StartAt"].removeprefix("Tell")
-        tell, keep = branch["States"][f"Tell{name}"], branch["States"][f"Keep{name}"]
+        tell, keep, untold = (branch["States"][f"{state}{name}"] for state in ("Tell", "Keep", "Untold"))
         assert (tell["End"], nexts(tell)["States.ALL"], keep["End"]) == (True, f"Keep{name}", True)
         assert keep["Arguments"]["QueueUrl"] == "Orders/ManualQueue"
+        assert (nexts(keep)["States.ALL"], untold["Type"], untold["End"]) == (f"Untold{name}", "Pass", True)
+        assert untold["Output"]["untold"].startswith(f'{{% "{name}: "')
     found = permissions(stack, "Orders/StateMachineRole")
     assert (found["Warehouse"], found["Mail"]) == (["sqs:SendMessage"], ["sns:Publish"])
 
@@ -533,7 +572,20 @@ def order(**changes):
             "a key of handlers must be one of 'validation', 'stock', 'payment', 'shipping', got 'ship'",
         ),
         ({"handlers": {"stock": "x"}}, "handlers['stock'] must be made by Handler.from_directory(...)"),
+        (
+            {"handlers": ["x"]},
+            "handlers must be a dict such as {'shipping': Handler.from_directory(...)}, got ['x'] (list, not Mapping)",
+        ),
+        (
+            {"broadcast_to": [1]},
+            "broadcast_to must be a dict of topics and queues such as {'Billing': topic}, got [1] (list, not Mapping)",
+        ),
+        ({"broadcast_to": {1: 2}}, "a name in broadcast_to must be in PascalCase, and none of Topic, Bus and ForPeople, got 1"),
         ({"ships_to": "DE"}, "ships_to must be a list of texts, got 'DE'"),
+        ({"ships_to": []}, "ships_to must name a country at least, got none: leave it out to ship everywhere"),
+        ({"ships_to": ["DE", "Germany"]}, "ships_to must be countries of two letters, as ship_to.country has them, such as"),
+        ({"ships_to": ["de"]}, "such as 'DE', got 'de': no order could name it"),
+        ({"ships_to": ["DE,AT"], "schema": ORDER}, "ships_to must be countries without commas, got 'DE,AT'"),
         ({"ships_to": ["DE"], "handlers": {"shipping": OWN}}, "ships_to is for the bundled shipping, got ['DE']"),
         ({"queue": QueueOptions()}, "queue goes with starter='queue' or 'event', got"),
         ({"worker": WorkerOptions()}, "worker goes with starter='queue' or 'event', got"),
@@ -547,7 +599,7 @@ def order(**changes):
         ({"stock_table": "x"}, "stock_table must be TableOptions(...) or a DynamoDB table, got 'x'"),
         (
             {"stock_table": TableOptions(time_to_live_attribute="t")},
-            "time_to_live_attribute of stock_table: its rows have no such attribute, got 't'; leave it out",
+            "time_to_live_attribute of stock_table must be left out, as its rows have none, got 't'",
         ),
         (
             {"broadcast_to": {"topic": 5}},
@@ -570,6 +622,13 @@ def test_a_fifo_queue_is_not_told(stack):
 def test_a_fifo_topic_is_not_published_to(stack):
     with pytest.raises(PatternError, match="topic must be a standard topic"):
         orders(stack, topic=sns.Topic(stack, "Fifo", fifo=True))
+
+
+def test_orders_and_stock_in_one_table_are_refused(stack):
+    key = dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING)
+    table = dynamodb.TableV2(stack, "Own", partition_key=key)
+    with pytest.raises(PatternError, match="stock_table must be another table than table, got one for both: an order whose id"):
+        orders(stack, table=table, stock_table=table)
 
 
 def test_what_the_users_functions_do_not_need_is_not_asked_of_the_schema(stack):

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from aws_cdk import Duration
+from aws_cdk import Duration, Environment, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -12,7 +12,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
-from order_workflow import event_starter, intake
+from order_workflow import handler, intake
 from order_workflow.intake_routes import _CALLS
 from order_workflow.logic import MOST_INPUT_BYTES
 from serverless_patterns import (
@@ -31,7 +31,7 @@ from serverless_patterns._blocks.order_api import API_TIMEOUT, MAX_BODY_BYTES
 from serverless_patterns._blocks.state_machine import LOGGING, TRACING
 from shared.aws import LONGEST_CALL_SECONDS
 from tests.support.readable import alarms, permissions, properties_at, rule_arn
-from tests.support.synthesis import empty_stack, resources, template_of
+from tests.support.synthesis import empty_stack, new_app, resources, template_of
 
 LOGS = ["logs:CreateLogStream", "logs:PutLogEvents"]
 XRAY = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
@@ -201,7 +201,9 @@ def test_the_rule_its_undelivered_events_and_the_queue_are_watched(stack):
             {"EventBusName": "Shop", "RuleName": "Orders/Rule"},
         )
     assert found["DeliveryDeadLetters"]["watched"] == {"QueueName": "Orders/DeliveryDeadLetterQueue"}
-    assert found["DeliveryDeadLetters"]["AlarmDescription"].startswith("[critical] An event could not be put into the queue. ")
+    assert found["DeliveryDeadLetters"]["AlarmDescription"].startswith(
+        "[critical] A message could not be delivered to the queue of the starter. "
+    )
     assert {"OrdersQueueAge", "OrdersDeadLetters", "StarterErrors", "StarterUnexpectedErrors"} <= found.keys()
 
 
@@ -245,7 +247,7 @@ def test_a_queue_of_the_users_with_a_key_of_its_own_lets_rules_use_it():
 
 @pytest.mark.parametrize(
     ("starter", "options", "module"),
-    [("api", {}, intake), ("event", {"started_by": EventSource(pattern=PLACED)}, event_starter)],
+    [("api", {}, intake), ("event", {"started_by": EventSource(pattern=PLACED)}, handler)],
 )
 def test_each_starter_reads_its_settings_from_the_variables(stack, starter, options, module):
     OrderWorkflow(stack, "Orders", starter=starter, **options)
@@ -254,6 +256,73 @@ def test_each_starter_reads_its_settings_from_the_variables(stack, starter, opti
     (settings,) = (value for name, value in vars(module).items() if name.endswith("Settings") and isinstance(value, type))
     variables = {name: value.replace(":", "-") for name, value in properties["Environment"]["Variables"].items()}
     assert settings.from_environment(variables)
+
+
+@pytest.mark.parametrize(
+    ("starter", "options", "messages"),
+    [("queue", {}, "orders"), ("event", {"started_by": EventSource(pattern=PLACED)}, "events")],
+)
+def test_the_function_behind_a_queue_knows_what_its_messages_are(stack, starter, options, messages):
+    OrderWorkflow(stack, "Orders", starter=starter, **options)
+    assert properties_at(stack, "Orders/Starter")["Environment"]["Variables"]["MESSAGES"] == messages
+
+
+# Started by a FIFO queue.
+
+
+def own_fifo_queue(stack, *, receives):
+    dead_letters = sqs.Queue(stack, "Dead", fifo=True, retention_period=Duration.days(14))
+    return sqs.Queue(
+        stack,
+        "Own",
+        fifo=True,
+        visibility_timeout=Duration.minutes(3),
+        dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=receives),
+    )
+
+
+def tries(stack):
+    return properties_at(stack, "Orders/Starter")["Environment"]["Variables"]["MAX_RECEIVE_COUNT"]
+
+
+def test_orders_behind_one_that_fails_in_its_group_are_not_moved_by_sqs_without_a_try(stack):
+    """They are received with it each time: the starter alone knows which one was tried."""
+    OrderWorkflow(stack, "Orders", starter="queue", queue=QueueOptions(fifo=True), worker=WorkerOptions(max_attempts=3))
+    queue = properties_at(stack, "Orders/Queue")
+    assert queue["FifoQueue"] is True
+    assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "Orders/DeadLetterQueue", "maxReceiveCount": 1000}
+    assert tries(stack) == "3"
+
+
+@pytest.mark.parametrize("starter", ["queue", "event"])
+def test_in_a_standard_queue_sqs_moves_an_order_soon_after_the_last_try(stack, starter):
+    source = EventSource(pattern=PLACED) if starter == "event" else None
+    OrderWorkflow(stack, "Orders", starter=starter, started_by=source, worker=WorkerOptions(max_attempts=3))
+    assert properties_at(stack, "Orders/Queue")["RedrivePolicy"]["maxReceiveCount"] == 6
+    assert tries(stack) == "3"
+
+
+def test_a_fifo_queue_of_the_users_that_moves_orders_before_they_are_tried_is_refused(stack):
+    message = (
+        "max_receive_count of a FIFO queue must be 1000 for the bundled worker, got 999: what waits behind a message that "
+        "fails, or is put off, is received with it and not tried, and SQS would move it without a reason"
+    )
+    with pytest.raises(PatternError) as raised:
+        OrderWorkflow(stack, "Orders", starter="queue", queue=own_fifo_queue(stack, receives=999))
+    assert str(raised.value) == message
+
+
+def test_an_order_in_a_fifo_queue_of_the_users_is_tried_as_often_as_in_any_other(stack):
+    OrderWorkflow(stack, "Orders", starter="queue", queue=own_fifo_queue(stack, receives=1000))
+    assert tries(stack) == "5"
+
+
+def test_how_often_sqs_lets_an_order_come_does_not_say_how_often_it_is_tried(stack):
+    dead_letters = sqs.Queue(stack, "Dead", retention_period=Duration.days(14))
+    redrive = sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=8)
+    own = sqs.Queue(stack, "Own", visibility_timeout=Duration.minutes(3), dead_letter_queue=redrive)
+    OrderWorkflow(stack, "Orders", starter="queue", queue=own)
+    assert tries(stack) == "5"
 
 
 # Announced on a bus.
@@ -383,6 +452,26 @@ def test_orders_are_announced_on_a_topic_or_a_bus_and_not_on_both(stack):
 def test_a_pattern_that_would_match_nothing_or_everything_is_refused(pattern, message):
     with pytest.raises(PatternError, match=re.escape(message)):
         EventSource(pattern=pattern)
+
+
+@pytest.mark.parametrize(
+    ("arn", "message"),
+    [
+        (
+            "arn:aws:events:us-east-1:123456789012:event-bus/shop",
+            "bus of started_by must be in the region of the stack, eu-central-1, got one in us-east-1",
+        ),
+        (
+            "arn:aws:events:eu-central-1:111122223333:event-bus/shop",
+            "bus of started_by must be in the account of the stack, 123456789012, got one in 111122223333",
+        ),
+    ],
+    ids=["region", "account"],
+)
+def test_a_source_that_cannot_have_a_rule_of_this_stack_is_refused(arn, message):
+    stack = Stack(new_app(), "Test", env=Environment(account="123456789012", region="eu-central-1"))
+    with pytest.raises(PatternError, match=re.escape(message)):
+        by_event(stack, bus=events.EventBus.from_event_bus_arn(stack, "Shop", arn))
 
 
 def test_a_source_that_is_no_bus_is_refused():

@@ -261,8 +261,8 @@ def test_an_imported_fifo_queue_is_known_by_its_name(stack):
 
 def test_a_fifo_queue_of_ones_own_must_let_an_order_be_put_off(stack):
     message = (
-        "max_receive_count of a FIFO queue must be 1000 for the bundled worker, which puts an order off by receiving it again "
-        "and counts its tries itself, got 999"
+        "max_receive_count of a FIFO queue must be 1000 for the bundled worker, got 999: what waits behind a message that "
+        "fails, or is put off, is received with it and not tried, and SQS would move it without a reason"
     )
     with pytest.raises(PatternError) as raised:
         orders(stack, queue=own_queue(stack, fifo=True, receives=999))

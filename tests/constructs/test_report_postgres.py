@@ -10,8 +10,8 @@ from aws_cdk import aws_ec2 as ec2
 
 from scheduled_report.models import Settings
 from serverless_patterns import PatternError
-from serverless_patterns._blocks.handler import lambda_source
 from serverless_patterns._blocks.report_source import ReportDatabase
+from serverless_patterns.bundled import lambda_source
 from tests.support.circles import check_no_circle
 from tests.support.readable import properties_at, readable
 from tests.support.report_sources import READ_SECRET, SECRET_ARN, bound, secret_in, settings, vpc_in

@@ -2,6 +2,7 @@
 
 import pytest
 from aws_cdk import Duration
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 
@@ -43,7 +44,7 @@ def test_a_customer_managed_key_encrypts_everything(trigger):
     assert replica["SSESpecification"] == {"KMSMasterKeyId": "Key"}
 
 
-@pytest.mark.parametrize("options", [{}, {"time_to_live_attribute": "expires_at"}])
+@pytest.mark.parametrize("options", [{}, {"stream": dynamodb.StreamViewType.NEW_IMAGE}])
 def test_a_table_whose_options_name_no_key_has_the_one_of_the_pattern(options):
     (replica,) = properties_at(keyed(table=TableOptions(**options)), "Imports/Table")["Replicas"]
     assert replica["SSESpecification"] == {"KMSMasterKeyId": "Key"}
@@ -252,6 +253,10 @@ def test_alarms_are_defined_once(stack):
         ({"trigger": "s3"}, "trigger must be one of 'queue', 'direct', got 's3'"),
         ({"trigger": None}, "trigger must be one of 'queue', 'direct', got None"),
         ({"prefix": "a" * 1025}, "prefix must have at most 1024 bytes, as a key of S3 has, got 1025"),
+        ({"prefix": "incoming/*"}, "prefix must be what keys have, not a pattern, got 'incoming/*' with '*': no file would match"),
+        ({"suffix": "*.csv"}, "leave that out, since all keys that end so are worked"),
+        ({"suffix": "report?.csv"}, "suffix must be what keys have, not a pattern, got 'report?.csv' with '?'"),
+        ({"prefix": "/incoming"}, "prefix must not begin with '/', got '/incoming'"),
         ({"suffix": "ä" * 513}, "suffix must have at most 1024 bytes, as a key of S3 has, got 1026"),
         (
             {"worker": WorkerOptions(timeout=Duration.seconds(59))},

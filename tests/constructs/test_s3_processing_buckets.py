@@ -267,14 +267,13 @@ def test_a_table_of_ones_own_with_another_key_is_refused(stack, key, found):
 
 
 def test_the_table_has_the_key_of_files_and_rows_and_the_options_that_are_given(stack):
-    imports(stack, table=TableOptions(stream=dynamodb.StreamViewType.NEW_IMAGE, time_to_live_attribute="expires_at"))
+    imports(stack, table=TableOptions(stream=dynamodb.StreamViewType.NEW_IMAGE))
     table = properties_at(stack, "Imports/Table")
     assert table["KeySchema"] == [
         {"AttributeName": "object", "KeyType": "HASH"},
         {"AttributeName": "row", "KeyType": "RANGE"},
     ]
     assert table["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
-    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
 
 def test_the_topic_takes_announcements_with_tls_only(stack):

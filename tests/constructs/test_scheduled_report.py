@@ -4,6 +4,7 @@ import json
 
 import pytest
 from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -180,7 +181,7 @@ def test_with_a_bucket_a_topic_and_a_table_of_ones_own_the_key_is_that_of_the_qu
 
 
 def test_a_table_whose_options_name_no_key_has_the_one_of_the_pattern():
-    (replica,) = properties_at(keyed(table=TableOptions(time_to_live_attribute="expires_at")), "Report/Runs")["Replicas"]
+    (replica,) = properties_at(keyed(table=TableOptions(stream=dynamodb.StreamViewType.NEW_IMAGE)), "Report/Runs")["Replicas"]
     assert replica["SSESpecification"] == {"KMSMasterKeyId": "Key"}
 
 

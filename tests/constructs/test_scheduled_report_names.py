@@ -76,6 +76,19 @@ def test_a_table_that_is_imported_twice_is_one_in_an_account_and_region():
         imported(app, "C", PLACES[0])
 
 
+@pytest.mark.parametrize("kind", [dynamodb.Table, dynamodb.TableV2])
+def test_a_table_that_is_imported_by_its_arn_is_where_that_says_and_not_where_its_stack_is(kind):
+    app = new_app()
+    for name, account in zip("AB", "12", strict=True):
+        stack = Stack(app, name, env=Environment(**PLACES[0]))
+        table = kind.from_table_arn(stack, "T", f"arn:aws:dynamodb:eu-central-1:{account * 12}:table/runs")
+        report(stack, source=items(stack), table=table)
+    stack = Stack(app, "C")
+    table = kind.from_table_arn(stack, "T", f"arn:aws:dynamodb:eu-central-1:{'1' * 12}:table/runs")
+    with pytest.raises(PatternError, match="in a table of runs, got 'Report', as that of A/Report"):
+        report(stack, source=items(stack), table=table)
+
+
 def test_tables_of_stacks_that_can_be_anywhere_are_two():
     app = new_app()
     for name in ("A", "B"):

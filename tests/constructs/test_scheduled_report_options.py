@@ -21,7 +21,7 @@ from serverless_patterns import (
     ReportQuery,
     TableOptions,
 )
-from serverless_patterns._blocks.handler import lambda_source
+from serverless_patterns.bundled import lambda_source
 from shared.announcer import AnnouncerSettings
 from tests.support.readable import properties_at, readable
 from tests.support.report_sources import SECRET_ARN, secret_in, vpc_in
@@ -293,10 +293,9 @@ def test_a_table_of_ones_own_with_another_key_is_refused(stack, key, found):
 
 
 def test_the_table_has_the_options_that_are_given(stack):
-    report(stack, table=TableOptions(stream=dynamodb.StreamViewType.NEW_IMAGE, time_to_live_attribute="expires_at"))
+    report(stack, table=TableOptions(stream=dynamodb.StreamViewType.NEW_IMAGE))
     table = properties_at(stack, "Report/Runs")
     assert table["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
-    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
 
 # --- tokens

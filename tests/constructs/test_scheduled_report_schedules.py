@@ -278,7 +278,7 @@ def test_the_hours_of_an_alarm_must_be_known(stack):
     ],
 )
 def test_a_report_is_missing_only_after_a_window_and_its_retries(options, hours):
-    assert ReportSchedule(**options).missing_or_default.to_hours() == hours
+    assert ReportSchedule(**options).missing_after_or_default.to_hours() == hours
 
 
 def test_the_handler_knows_how_late_its_schedule_may_begin(stack):
@@ -291,4 +291,4 @@ def test_a_window_that_is_known_only_when_deployed_counts_as_the_longest(stack):
     schedule = ReportSchedule(flexible_window=Duration.minutes(minutes))
     report(stack, source=items(stack), schedule=schedule)
     assert handler_settings(stack).flexible_window == timedelta(days=1)
-    assert schedule.missing_or_default.to_hours() == 50
+    assert schedule.missing_after_or_default.to_hours() == 50

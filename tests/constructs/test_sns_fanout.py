@@ -150,6 +150,12 @@ def test_a_bundled_worker_has_receives_to_spare_for_moving_a_message_itself(stac
     assert variables(stack)["MAX_RECEIVE_COUNT"] == "3"
 
 
+def test_what_only_a_queue_has_is_refused_without_one(stack):
+    worker = WorkerOptions(max_concurrency=2, max_attempts=2)
+    with pytest.raises(PatternError, match="max_concurrency of worker goes with a queue, got 2 with direct=True"):
+        fanout(stack).add_subscriber("One", handler=OWN, direct=True, worker=worker)
+
+
 @pytest.mark.parametrize("direct", [False, True])
 def test_a_subscriber_has_the_memory_that_is_given(stack, direct):
     events = fanout(stack)
@@ -173,11 +179,11 @@ def test_an_environment_takes_its_share_of_each_subscribers_concurrency(stack):
 
 
 def test_code_of_ones_own_has_the_settings_of_its_queue_and_its_own(stack):
-    one(stack, environment={"TABLE": "mine", "QUEUE_URL": "not this one", "LOG_LEVEL": "ERROR"})
+    one(stack, environment={"TABLE": "mine"})
     assert variables(stack) == {
         "DEAD_LETTER_QUEUE_URL": "Events/One/DeadLetterQueue",
         "DEBUG_SAMPLE_RATE": "0.01",
-        "LOG_LEVEL": "ERROR",
+        "LOG_LEVEL": "INFO",
         "MAX_RECEIVE_COUNT": "5",
         "POWERTOOLS_SERVICE_NAME": "One",
         "QUEUE_URL": "Events/One/Queue",
@@ -187,11 +193,32 @@ def test_code_of_ones_own_has_the_settings_of_its_queue_and_its_own(stack):
     assert permissions(stack, "Events/One/FunctionRole") == CONSUME
 
 
+def test_each_variable_of_a_subscribers_queue_and_log_is_taken(stack):
+    """It would be overwritten, or say something else than the operations, without a word."""
+    one(stack)
+    for name in variables(stack):
+        with pytest.raises(PatternError, match=f"environment must not have {name}: the function is told something by it"):
+            one(empty_stack(), environment={"MINE": "1", name: "other"})
+
+
+def test_a_subscriber_without_a_queue_may_be_told_of_another_one(stack):
+    one(stack, direct=True, environment={"QUEUE_URL": "mine"})
+    assert variables(stack)["QUEUE_URL"] == "mine"
+    with pytest.raises(PatternError, match="environment must not have LOG_LEVEL: "):
+        one(empty_stack(), direct=True, environment={"LOG_LEVEL": "ERROR"})
+
+
+def test_variables_that_no_code_of_ones_own_would_read_are_refused(stack):
+    message = "environment is for a handler of yours, got {'A': 'b'} without one: give a handler, or leave it out"
+    with pytest.raises(PatternError) as raised:
+        one(stack, AuditTrail(), environment={"A": "b"})
+    assert str(raised.value) == message
+
+
 def test_what_a_subscriber_is_made_of_is_exposed(stack):
     events = fanout(stack)
     subscriber = events.add_subscriber("One", handler=OWN)
     assert events.subscribers == {"One": subscriber}
-    assert subscriber.queue is subscriber.work.queue
     names = (subscriber.function, subscriber.queue, subscriber.dead_letter_queue, subscriber.delivery_dead_letter_queue)
     assert [each.node.id for each in names] == ["Function", "Queue", "DeadLetterQueue", "DeliveryDeadLetterQueue"]
 
@@ -375,9 +402,15 @@ def test_actions_take_tables_and_topics_of_ones_own(stack):
     assert len(resources(template_of(stack), "AWS::DynamoDB::GlobalTable")) == 2
 
 
-def test_the_table_of_the_audit_trail_takes_options(stack):
-    one(stack, AuditTrail(table=TableOptions(stream=dynamodb.StreamViewType.NEW_IMAGE)))
-    assert properties_at(stack, "Events/One/Table")["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+@pytest.mark.parametrize("action", [AuditTrail, Totals])
+def test_the_table_of_an_action_takes_options_and_has_the_key_of_the_pattern_all_the_same(action):
+    stack = empty_stack(region="eu-central-1")
+    options = TableOptions(stream=dynamodb.StreamViewType.NEW_IMAGE)
+    fanout(stack, encryption_key=kms.Key(stack, "Key")).add_subscriber("One", handler=action(table=options))
+    table = properties_at(stack, "Events/One/Table")
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+    assert table.get("TimeToLiveSpecification", {}).get("AttributeName") == ("expires_at" if action is Totals else None)
+    assert table["Replicas"][0]["SSESpecification"] == {"KMSMasterKeyId": "Key"}
 
 
 @pytest.mark.parametrize("action", [AuditTrail, Totals])
@@ -825,7 +858,14 @@ def test_a_subscriber_of_another_type_is_refused_with_how_to_make_one(stack, opt
     ("make", "message"),
     [
         (lambda: AuditTrail(table="t"), "table must be TableOptions(...) or a DynamoDB table, got 't'"),
-        (lambda: Totals(table=TableOptions()), "table must be a DynamoDB table, got TableOptions("),
+        (
+            lambda: AuditTrail(table=TableOptions(time_to_live_attribute="age")),
+            "time_to_live_attribute of table must be left out, as its rows have none, got 'age'",
+        ),
+        (
+            lambda: Totals(table=TableOptions(time_to_live_attribute="age")),
+            "time_to_live_attribute of table must be 'expires_at', or left out, got 'age'",
+        ),
         (lambda: Notification(topic="t"), "topic must be an SNS topic, got 't'"),
     ],
 )

@@ -642,36 +642,36 @@ def test_metrics_are_there_for_dashboards_of_ones_own(stack):
         (
             {"schema": order(amount=None)},
             (
-                "schema must require 'amount' with type 'number': the bundled worker charges it; got None, not required; "
+                "schema must require 'amount' with type 'number', got None, not required: the bundled worker charges it; "
                 "or give a handler of yours"
             ),
         ),
         (
             {"schema": order(currency={"type": "integer"})},
             (
-                "schema must require 'currency' with type 'string': the bundled worker charges it; got {'type': 'integer'}; "
+                "schema must require 'currency' with type 'string', got {'type': 'integer'}: the bundled worker charges it; "
                 "or give a handler of yours"
             ),
         ),
         (
             {"schema": {**ORDER, "required": ["amount"]}},
             (
-                "schema must require 'currency' with type 'string': the bundled worker charges it; "
-                "got {'type': 'string', 'pattern': '^[A-Z]{3}$'}, not required; or give a handler of yours"
+                "schema must require 'currency' with type 'string', got {'type': 'string', 'pattern': '^[A-Z]{3}$'}, not "
+                "required: the bundled worker charges it; or give a handler of yours"
             ),
         ),
         (
             {"schema": order(amount=True)},
             (
-                "schema must require 'amount' with type 'number': the bundled worker charges it; got True; "
+                "schema must require 'amount' with type 'number', got True: the bundled worker charges it; "
                 "or give a handler of yours"
             ),
         ),
         (
             {"schema": order(amount={"type": ["number", "null"]})},
             (
-                "schema must require 'amount' with type 'number': the bundled worker charges it; "
-                "got {'type': ['number', 'null']}; or give a handler of yours"
+                "schema must require 'amount' with type 'number', got {'type': ['number', 'null']}: the bundled worker charges "
+                "it; or give a handler of yours"
             ),
         ),
         (
@@ -680,7 +680,7 @@ def test_metrics_are_there_for_dashboards_of_ones_own(stack):
         ),
         (
             {"table": TableOptions(time_to_live_attribute="expires_at")},
-            "time_to_live_attribute: the rows of orders have no such attribute, got 'expires_at'; leave it out",
+            "time_to_live_attribute of table must be left out, as its rows have none, got 'expires_at'",
         ),
         (
             {"circuit_breaker": CircuitBreaker(failure_threshold=6)},

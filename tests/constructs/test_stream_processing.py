@@ -601,6 +601,15 @@ def test_a_source_that_is_imported_by_its_name_is_known_again(stack):
         changes(stack, source=source, audit_table=dynamodb.TableV2.from_table_name(stack, "Two", "theirs"))
 
 
+@pytest.mark.parametrize("theirs", [TABLE_ARN.replace("1234567", "7654321"), TABLE_ARN.replace("central", "west")])
+def test_a_table_of_the_sources_name_in_another_account_or_region_is_another_table(stack, theirs):
+    source = imported_table(stack, "One", table_stream_arn=f"{TABLE_ARN}/stream/1")
+    view = dynamodb.TableV2.from_table_arn(stack, "Two", theirs)
+    changes(stack, source=source, view_table=view)
+    assert stack.resolve(view.table_name) == "theirs"
+    assert variables(stack)["VIEW_TABLE_NAME"] == "theirs"
+
+
 def test_with_a_filter_the_audit_may_be_kept_in_the_source(stack):
     table = own_table(stack, sort="sequence")
     changes(stack, source=table, audit_table=table, filters=[matching(eventName=["REMOVE"])])

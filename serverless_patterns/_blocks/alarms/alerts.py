@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from aws_cdk import aws_sns as sns
 
-from serverless_patterns._blocks.checks import check
+from serverless_patterns._blocks.checks import check_has
 from serverless_patterns._blocks.managed_key import check_no_managed_key
 
 #: Critical: data or users are hurt now. Warning: they will be. Info: good to know.
@@ -31,5 +31,5 @@ class Alerts:
         """Check that topics are topics."""
         for tier in get_args(Tier):
             topic = getattr(self, tier)
-            check(topic is None or hasattr(topic, "topic_arn"), f"{tier} must be an SNS topic, got {topic!r}")
+            check_has(tier, topic, "topic_arn", "an SNS topic", optional=True)
             check_no_managed_key(tier, topic)

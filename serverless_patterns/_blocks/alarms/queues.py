@@ -50,9 +50,15 @@ class QueueAlarms(AlarmList):
         arrives_after = queue.retention + lost_sooner
         self.add_dead_letters(name, queue.dead_letter_queue, cause, f"; when it is mended: {mend}", arrives_after=arrives_after)
 
-    def add_undelivered(self, name: str, queue: sqs.IQueue) -> None:
-        """The alarms of the dead-letter queue of a subscription. SQS moves nothing back from there: it came from no queue."""
-        self.add_dead_letters(name, queue, "A message could not be delivered to its subscriber")
+    def add_undelivered(self, name: str, queue: sqs.IQueue, *, to: str) -> None:
+        """The alarms of the dead-letter queue of a delivery. SQS moves nothing back from there: it came from no queue.
+
+        Args:
+            name: What their names begin with.
+            queue: Where it is kept what could not be delivered.
+            to: Whom it was for, in words.
+        """
+        self.add_dead_letters(name, queue, f"A message could not be delivered to {to}")
 
     def add_dead_letters(self, name: str, queue: sqs.IQueue, cause: str, then: str = "", *, arrives_after: float = 0) -> None:
         """A message that SQS itself has moved keeps its age, but the metric counts from its arrival here."""

@@ -41,7 +41,7 @@ class StreamAlarms(AlarmList):
             tier="critical",
             threshold=1,
             periods=(3, 3),
-            description=f"Much is written and nobody reads the stream, which keeps it for so long and no longer. First: {look}",
+            description=f"Records are written and nobody reads the stream, which keeps them for a while only. First: {look}",
         )
         for suffix, metric, cause in (
             (
