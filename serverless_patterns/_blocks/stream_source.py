@@ -16,7 +16,6 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from serverless_patterns._blocks.checks import check, check_between, check_duration, check_type
-from serverless_patterns._blocks.stream import retention_of
 from serverless_patterns._blocks.table import TableOptions, grant_tables, keyed_table
 from serverless_patterns.operations import Operations
 
@@ -237,15 +236,6 @@ def _define_stream(scope: Construct, options: KinesisOptions, key: kms.IKey | No
         encryption_key=key,
         removal_policy=operations.removal_policy,
     )
-
-
-def tombstone_seconds(source: StreamSource, least: int) -> int:
-    """How long a removed id is remembered: a day longer than the stream can bring an older record of it again.
-
-    How long an imported stream keeps records is not known: it may be a year.
-    """
-    kept = retention_of(source.resource)
-    return max(least, int(LONGEST_RETENTION * 3600 if kept is None else kept) + 24 * 3600)
 
 
 def key_attributes(source: StreamSource, key_field: str | None) -> Sequence[str]:

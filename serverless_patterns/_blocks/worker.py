@@ -46,8 +46,8 @@ class WorkerOptions:
 
     Args:
         timeout: The longest that a batch may take, 1 s to 15 minutes (a pattern may want more). Default 30 s.
-        batch_size: Messages for each invocation at most, 1 to 10,000 (10 from a FIFO queue). Default 10, or what the pattern says.
-            Above 10 it needs a ``batch_window``.
+        batch_size: Messages for each invocation at most, 1 to 10,000 (10 from a FIFO queue). Above 10 it needs a
+            ``batch_window``. Default 10, or what the pattern says.
         batch_window: How long to wait for a batch to fill, 0 to 300 s; not for FIFO queues. Default 0: no wait.
         max_concurrency: Batches that are worked at the same time, 2 to 1,000; an environment takes its share of it. Default
             10. It bounds the pollers, so nothing is throttled and no receive count is burnt, which reserved concurrency does.

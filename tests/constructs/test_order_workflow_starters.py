@@ -331,7 +331,8 @@ def test_how_often_sqs_lets_an_order_come_does_not_say_how_often_it_is_tried(sta
 def test_a_bus_takes_the_place_of_the_topic(stack):
     workflow = OrderWorkflow(stack, "Orders", bus=shop_bus(stack))
     workflow.add_alarms(Alerts())
-    assert workflow.topic is None
+    with pytest.raises(PatternError, match="there is no topic: this pattern announces on a bus"):
+        _ = workflow.topic
     assert "TopicArn" not in workflow.outputs
     assert resources(template_of(stack), "AWS::SNS::Topic") == {}
     assert not [name for name in alarms(stack) if name.startswith("Announcement")]

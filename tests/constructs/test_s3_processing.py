@@ -253,10 +253,21 @@ def test_alarms_are_defined_once(stack):
         ({"trigger": "s3"}, "trigger must be one of 'queue', 'direct', got 's3'"),
         ({"trigger": None}, "trigger must be one of 'queue', 'direct', got None"),
         ({"prefix": "a" * 1025}, "prefix must have at most 1024 bytes, as a key of S3 has, got 1025"),
-        ({"prefix": "incoming/*"}, "prefix must be what keys have, not a pattern, got 'incoming/*' with '*': no file would match"),
-        ({"suffix": "*.csv"}, "leave that out, since all keys that end so are worked"),
-        ({"suffix": "report?.csv"}, "suffix must be what keys have, not a pattern, got 'report?.csv' with '?'"),
-        ({"prefix": "/incoming"}, "prefix must not begin with '/', got '/incoming'"),
+        (
+            {"prefix": "incoming/*"},
+            (
+                "prefix must be a part of keys, without '*' and '?', got 'incoming/*': no key would match it; leave them out, "
+                "since all keys that begin so are worked"
+            ),
+        ),
+        (
+            {"suffix": "-?.csv"},
+            (
+                "suffix must be a part of keys, without '*' and '?', got '-?.csv': no key would match it; leave them out, "
+                "since all keys that end so are worked"
+            ),
+        ),
+        ({"prefix": "/incoming"}, "prefix must not begin with '/', got '/incoming': no key would match it; write 'incoming'"),
         ({"suffix": "ä" * 513}, "suffix must have at most 1024 bytes, as a key of S3 has, got 1026"),
         (
             {"worker": WorkerOptions(timeout=Duration.seconds(59))},

@@ -1,7 +1,7 @@
 """StreamProcessing: the source, what reads it, what it may do, its alarms, and the arguments that it refuses."""
 
 import pytest
-from aws_cdk import Duration
+from aws_cdk import CfnParameter, Duration
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
@@ -302,7 +302,7 @@ def test_a_source_with_a_key_of_its_own_is_only_read_through_it():
     [
         ({}, {"source": "dynamodb", "excluded": frozenset(), "audit_seconds": 0, "schema_file": None, "key_field": ""}),
         ({"excluded": ["email", "card"]}, {"excluded": frozenset({"email", "card"})}),
-        ({"audit_retention": Duration.days(30)}, {"audit_seconds": 30 * 86_400}),
+        ({"audit_retention": Duration.days(365)}, {"audit_seconds": 365 * 86_400}),
         ({"source": KinesisOptions(), "key_field": "order_id"}, {"source": "kinesis", "key_field": "order_id"}),
     ],
 )
@@ -340,17 +340,50 @@ def test_a_handler_of_yours_may_have_less_time(stack):
 @pytest.mark.parametrize(
     ("source", "days"),
     [
-        (own_table, 8),
-        (lambda _: KinesisOptions(retention=Duration.days(7)), 8),
-        (lambda _: KinesisOptions(retention=Duration.days(10)), 11),
-        (lambda stack: kinesis.Stream(stack, "Mine", retention_period=Duration.days(30)), 31),
-        (imported_stream, 366),
+        (own_table, 1),
+        (lambda _: KinesisOptions(retention=Duration.days(7)), 7),
+        (lambda stack: kinesis.Stream(stack, "Mine", retention_period=Duration.days(30)), 30),
+        (imported_stream, 365),
     ],
-    ids=["table", "a week", "ten days", "a month", "not known"],
+    ids=["table", "a week", "a month", "not known"],
 )
-def test_a_removed_id_is_remembered_for_longer_than_the_stream_keeps_records(stack, source, days):
+def test_a_removed_id_is_remembered_until_no_older_record_of_it_can_come_again(stack, source, days):
+    """It waits in the stream, then in the bucket, then there as an old version; S3 rounds both up to midnight; and a day."""
     changes(stack, source=source(stack))
-    assert variables(stack)["TOMBSTONE_SECONDS"] == str(days * 86_400)
+    assert variables(stack)["TOMBSTONE_SECONDS"] == str((days + 91 + 91 + 1) * 86_400)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "days"),
+    [
+        (lambda _: BucketOptions(expiration=Duration.days(14), versioned=False), 15),
+        (lambda _: BucketOptions(expiration=Duration.days(14)), 15 + 91),
+        (lambda _: BucketOptions(), 36_500 - 2),
+        (lambda _: BucketOptions(expiration=Duration.days(36_500)), 36_500 - 2),
+        (lambda stack: s3.Bucket(stack, "Kept"), 365),
+    ],
+    ids=["not versioned", "versioned", "for ever", "a century", "of the user's"],
+)
+def test_a_removed_id_is_remembered_longer_than_the_bucket_keeps_what_was_given_up(stack, bucket, days):
+    changes(stack, failure_bucket=bucket(stack))
+    settings = Settings.from_environment(variables(stack))
+    assert settings.tombstone_seconds == (days + 2) * 86_400
+
+
+@pytest.mark.parametrize(
+    ("options", "days"),
+    [
+        ({}, 184),
+        ({"source": KinesisOptions(retention=Duration.days(7))}, 190),
+        ({"failure_bucket": BucketOptions(expiration=Duration.days(14), versioned=False)}, 17),
+    ],
+    ids=["table", "kinesis", "bucket"],
+)
+def test_an_audit_row_stays_until_its_record_cannot_come_again(stack, options, days):
+    changes(stack, audit_retention=Duration.days(days), **options)
+    assert variables(stack)["AUDIT_SECONDS"] == variables(stack)["TOMBSTONE_SECONDS"] == str(days * 86_400)
+    with pytest.raises(PatternError, match=rf"audit_retention must be {days * 86_400} to \d+ s \(.*written down twice.*BucketOptions"):
+        changes(stack, "Shorter", audit_retention=Duration.days(days - 1), **options)
 
 
 def test_a_handler_of_yours_gets_the_same_variables_and_permissions():
@@ -515,7 +548,7 @@ def test_the_critical_age_comes_at_half_of_the_age_at_which_records_are_given_up
             {"audit_table": TableOptions(time_to_live_attribute="ttl")},
             "time_to_live_attribute of audit_table must be 'expires_at'",
         ),
-        ({"audit_retention": Duration.days(1)}, r"audit_retention must be 172800 to \d+ s \(longer than the stream keeps"),
+        ({"audit_retention": Duration.days(1)}, r"audit_retention must be 15897600 to 3153600000 s"),
         ({"failure_bucket": "failures"}, r"failure_bucket must be BucketOptions\(...\) or an S3 bucket"),
         ({"reader": 5}, r"reader must be ReaderOptions\(...\)"),
         ({"reader": ReaderOptions(timeout=Duration.seconds(29))}, "timeout of the reader must be 30 to 900 s"),
@@ -526,6 +559,12 @@ def test_the_critical_age_comes_at_half_of_the_age_at_which_records_are_given_up
 def test_an_argument_that_does_not_fit_is_refused_with_its_name(stack, options, message):
     with pytest.raises(PatternError, match=message):
         changes(stack, **options)
+
+
+def test_a_bucket_of_failures_whose_expiration_is_not_known_while_defining_is_refused(stack):
+    days = CfnParameter(stack, "Days", type="Number").value_as_number
+    with pytest.raises(PatternError, match="expiration of failure_bucket must be known while defining.*got a token"):
+        changes(stack, failure_bucket=BucketOptions(expiration=Duration.days(days)))
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,12 @@ given = {
         "excluded": ["card"],
         "reader": ReaderOptions(batch_size=50, parallelization_factor=2),
     },
-    "Lines": {"source": theirs, "filters": [written], "audit_retention": Duration.days(30)},
+    "Lines": {
+        "source": theirs,
+        "filters": [written],
+        "audit_retention": Duration.days(30),
+        "failure_bucket": BucketOptions(expiration=Duration.days(14), versioned=False),
+    },
 }
 outputs = {}
 for name, options in given.items():
@@ -102,14 +107,14 @@ def test_the_view_has_the_newest_state_of_an_item_and_the_audit_each_change_of_i
     assert (row["sequence"], row["updated_at"]) == (history[-1]["sequence"], history[-1]["at"])
 
 
-def test_an_item_that_a_user_removes_is_a_tombstone_that_goes_after_eight_days(customers):
+def test_an_item_that_a_user_removes_is_a_tombstone_for_longer_than_an_older_record_can_come_again(customers):
     name = new_id()
     customers.put(name, city="London")
     customers.remove(name)
     assert eventually(lambda: customers.row(name).get("removed"), wanted=True)
     assert customers.actions(name) == ["INSERTED", "REMOVED"]
     assert "data" not in customers.row(name)
-    assert customers.row(name)["expires_at"] - seconds_of(customers.row(name)["updated_at"]) == 8 * DAY
+    assert customers.row(name)["expires_at"] - seconds_of(customers.row(name)["updated_at"]) == 184 * DAY
 
 
 def test_an_item_that_expires_is_told_from_one_that_a_user_removes(customers):

@@ -1,13 +1,11 @@
-"""OrderWorkflow: each step, what undoes it, and what starts executions."""
+"""OrderWorkflow: each step and what undoes it; what starts executions is beside this."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from serverless_patterns.testing.resource import FunctionResource
 from tests.proofs.account import client
-from tests.proofs.scenarios.order_workflow_starters import ORDER, has_unique_names, scenarios_of_starter
-from tests.proofs.scenarios.queues import comes_again_soon, poison_is_kept_with_its_reason
+from tests.proofs.scenarios.order_workflow_starters import ORDER, scenarios_of_starter
 from tests.proofs.scenarios.sqs_pipeline import payment_api
 from tests.proofs.world import Scenario, World
 
@@ -18,12 +16,6 @@ VALIDATED = {**ORDER, "amount": "19.99"}
 
 def scenarios_of(function: FunctionResource) -> Sequence[Scenario]:
     by_handler: dict[str, Sequence[Scenario]] = {
-        "order_workflow.handler.handler": [
-            an_order_is_started_once,
-            another_order_under_a_used_id_is_kept_with_its_reason,
-            poison_is_kept_with_its_reason,
-            an_order_that_cannot_be_started_comes_again,
-        ],
         "order_workflow.validation.handler": [an_order_is_validated],
         "order_workflow.stock.handler": [items_are_reserved_and_released, what_was_never_reserved_is_released],
         "order_workflow.payment.handler": [an_order_is_charged_and_paid_back],
@@ -35,32 +27,6 @@ def scenarios_of(function: FunctionResource) -> Sequence[Scenario]:
 def do(world: World, step: str, order: dict[str, Any]) -> Any:
     """What a step answers."""
     return world.invoke({"step": step, "order_id": "o-1", "execution": EXECUTION, "order": order})
-
-
-# --- the function in front
-
-
-def an_order_is_started_once(world: World) -> None:
-    for _ in range(2):
-        assert world.deliver(ORDER) == []
-    found = client("stepfunctions").list_executions(stateMachineArn=world.variables["STATE_MACHINE_ARN"])
-    assert [each["name"] for each in found["executions"]] == ["o-1"]
-
-
-def another_order_under_a_used_id_is_kept_with_its_reason(world: World) -> None:
-    if has_unique_names(world):
-        assert world.deliver(ORDER) == []
-        other = json.dumps({**ORDER, "amount": 1})
-        assert world.deliver(other) == []
-        assert world.dead_letters == [other]
-
-
-def an_order_that_cannot_be_started_comes_again(world: World) -> None:
-    client("stepfunctions").delete_state_machine(stateMachineArn=world.variables["STATE_MACHINE_ARN"])
-    comes_again_soon(world, ORDER)
-
-
-# --- the steps
 
 
 def an_order_is_validated(world: World) -> None:

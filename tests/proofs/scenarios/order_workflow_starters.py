@@ -1,4 +1,4 @@
-"""OrderWorkflow: what starts its executions, from an API and from the events of a bus.
+"""OrderWorkflow: what starts its executions, from an API, and from orders or events in a queue.
 
 ``scenarios_of_starter`` has those of a function by its handler; none are the handler's of another module.
 """
@@ -25,11 +25,11 @@ ORDER = {
 
 
 def scenarios_of_starter(function: FunctionResource) -> Sequence[Scenario]:
-    """The scenarios of the function behind the API, or of the one that is started by events."""
+    """The scenarios of the function behind the API, or of the one that has orders or events in its queue."""
     by_handler: dict[str, Sequence[Scenario]] = {
         "order_workflow.intake.handler": [an_order_is_reserved_started_and_read],
-        "order_workflow.event_starter.handler": [
-            an_order_in_an_event_is_started,
+        "order_workflow.handler.handler": [
+            an_order_is_started_once,
             another_order_under_a_used_id_is_kept_with_its_reason,
             poison_is_kept_with_its_reason,
             an_order_that_cannot_be_started_comes_again,
@@ -47,21 +47,21 @@ def an_order_is_reserved_started_and_read(world: World) -> None:
     assert call(world, event_of(kind_of(world), "GET", "o-1")).json["state"] == "PENDING"
 
 
-def an_order_in_an_event_is_started(world: World) -> None:
-    assert world.deliver(_event(ORDER)) == []
-    assert world.deliver(_event(ORDER)) == []
+def an_order_is_started_once(world: World) -> None:
+    for _ in range(2):
+        assert world.deliver(_message(world, ORDER)) == []
     assert _started(world) == {"o-1"}
 
 
 def another_order_under_a_used_id_is_kept_with_its_reason(world: World) -> None:
-    if has_unique_names(world):
-        assert world.deliver(_event(ORDER)) == []
-        other = _event({**ORDER, "amount": 1})
+    if _has_unique_names(world):
+        assert world.deliver(_message(world, ORDER)) == []
+        other = _message(world, {**ORDER, "amount": 1})
         assert world.deliver(other) == []
         assert world.dead_letters == [other]
 
 
-def has_unique_names(world: World) -> bool:
+def _has_unique_names(world: World) -> bool:
     """Whether a second execution of a name is refused: an Express one is not, and moto knows no such kind."""
     (machine,) = world.template.of_type("AWS::StepFunctions::StateMachine")
     return machine.properties["StateMachineType"] == "STANDARD"
@@ -70,11 +70,13 @@ def has_unique_names(world: World) -> bool:
 def an_order_that_cannot_be_started_comes_again(world: World) -> None:
     """The machine is gone: this is tried again, and what makes it wait is the queue's own call."""
     client("stepfunctions").delete_state_machine(stateMachineArn=world.variables["STATE_MACHINE_ARN"])
-    comes_again_soon(world, _event(ORDER))
+    comes_again_soon(world, _message(world, ORDER))
 
 
-def _event(order: dict[str, Any]) -> str:
-    return json.dumps({**EVENT, "detail": {**EVENT["detail"], "data": order}})
+def _message(world: World, order: dict[str, Any]) -> str:
+    """What stands in the queue of this starter for an order."""
+    is_event = world.variables["MESSAGES"] == "events"
+    return json.dumps({**EVENT, "detail": {**EVENT["detail"], "data": order}} if is_event else order)
 
 
 def _started(world: World) -> set[str]:
