@@ -2,11 +2,13 @@
 
 import ast
 import functools
+import http.server
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -171,12 +173,37 @@ def test_the_app_of_the_own_app_page_is_synthesised(tmp_path, environment):
     assert (tmp_path / "out" / f"{environment}-alerts.template.json").is_file() is (environment == "prod")
 
 
-@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
-def test_the_code_of_a_patterns_page_defines_what_it_says(entry):
-    names = {**vars(serverless_patterns), "stack": empty_stack()}
-    for code in code_blocks(ROOT / "docs" / "patterns" / f"{entry.name}.md"):
-        exec(code, names)  # noqa: S102  the page's own code
+@PATTERNS
+def test_the_code_of_a_patterns_page_defines_what_it_says(entry, tmp_path, monkeypatch):
+    blocks = code_blocks(ROOT / "docs" / "patterns" / f"{entry.name}.md")
+    write_files(blocks, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names = {"stack": empty_stack()}
+    for code in blocks:
+        if code.startswith("# "):  # it says where it runs: not in the app
+            compile(code, entry.name, "exec")
+        else:
+            exec(code, names)  # noqa: S102  the page's own code
     assert resources(template_of(names["stack"]), "AWS::Lambda::Function")
+
+
+@PATTERNS
+def test_the_code_of_a_patterns_page_imports_what_it_uses(entry):
+    """From its first block on: whoever copies it needs nothing else but a stack."""
+    tree = ast.parse("".join(code for code in code_blocks(ROOT / "docs" / "patterns" / f"{entry.name}.md") if code[0] != "#"))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert used & set(serverless_patterns.__all__) <= imported
+
+
+def write_files(blocks: list[str], folder: Path) -> None:
+    """Write the blocks that begin with the name of their file."""
+    for code in blocks:
+        name = re.match(r"# (\S+\.py)\n", code)
+        if name:
+            file = folder / name[1]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(code)
 
 
 def test_the_test_of_the_own_app_page_passes():
@@ -184,6 +211,52 @@ def test_the_test_of_the_own_app_page_passes():
     names: dict[str, Any] = {}
     exec(test, names)  # noqa: S102  the page's own code
     names["test_users_are_kept"]()
+
+
+def test_the_patterns_of_the_page_that_puts_them_together_are_synthesised(tmp_path):
+    (tmp_path / "app.py").write_text(code_blocks(ROOT / "docs" / "together.md")[0])
+    variables = {"PYTHONPATH": str(ROOT), "CDK_OUTDIR": str(tmp_path), "CDK_CONTEXT_JSON": '{"aws:cdk:bundling-stacks": []}'}
+    command = [sys.executable, "app.py"]
+    run = subprocess.run(command, cwd=tmp_path, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    template = json.loads((tmp_path / "Shop.template.json").read_text())
+    rules = [json.dumps(each["Properties"]["EventPattern"]) for each in resources(template, "AWS::Events::Rule").values()]
+    assert sum("orders." in pattern for pattern in rules) == 2  # the ledger's and the workflow's
+
+
+def test_the_files_of_the_testing_page_pass(tmp_path):
+    write_files(code_blocks(ROOT / "docs" / "testing.md"), tmp_path)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert re.search(r"^5 passed", run.stdout, re.MULTILINE)
+
+
+def test_the_request_of_the_own_app_page_is_signed_and_has_its_key(tmp_path):
+    seen = []
+
+    class Api(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append((self.path, json.loads(body), self.headers["Idempotency-Key"], self.headers["Authorization"]))
+            self.send_response(201)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    *_, call = code_blocks(ROOT / "docs" / "your_own_app.md")
+    write_files([call], tmp_path)
+    with http.server.HTTPServer(("127.0.0.1", 0), Api) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        command = [sys.executable, "call.py", f"http://127.0.0.1:{server.server_port}/users"]
+        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stdout == "{'name': 'Ada', 'age': 36}\n"
+    [(path, body, key, authorization)] = seen
+    assert (path, body, key) == ("/users", {"name": "Ada", "age": 36}, "ada-1")
+    assert re.match(r"AWS4-HMAC-SHA256 Credential=testing/.*idempotency-key", authorization)
 
 
 def test_make_help_names_every_command_that_the_readme_names():

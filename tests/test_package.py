@@ -22,16 +22,18 @@ HANDLERS = ROOT / "lambda_src"
 #: Layer -> what it may import of the library, besides itself. Imports run one way: towards the end of this list.
 LAYERS = {
     "app": {"stacks", "catalog", "pattern", "_blocks", "environments", "operations", "errors", "serverless_patterns"},
-    "guard": {"errors"},
-    "testing": {"errors"},
-    "local": {"stacks", "catalog", "pattern", "_blocks", "environments", "operations", "errors"},
+    "guard": {"errors", "version"},
+    "testing": {"bundled", "errors"},
+    "local": {"stacks", "catalog", "pattern", "_blocks", "environments", "operations", "errors", "version"},
     "stacks": {"catalog", "pattern", "_blocks", "environments", "operations", "errors"},
     "catalog": {"pattern", "_blocks", "operations", "errors"},
     "pattern": {"_blocks", "operations", "errors"},
-    "_blocks": {"operations", "errors"},
+    "_blocks": {"bundled", "operations", "errors"},
     "environments": {"operations", "errors"},
     "operations": {"errors"},
+    "bundled": set(),
     "errors": set(),
+    "version": set(),
 }
 
 
@@ -90,17 +92,37 @@ def test_handlers_import_logic_store_and_models_and_these_import_only_what_is_sh
 
 
 def test_the_public_names_are_those_of_all():
-    public = {name for name in vars(serverless_patterns) if not name.startswith("_")}
+    public = {name for name in vars(serverless_patterns) if not name.startswith("_")} - {"TYPE_CHECKING"}
     modules = {name for name in public if isinstance(getattr(serverless_patterns, name), type(sys))}
     assert public - modules == set(serverless_patterns.__all__)
 
 
-def test_the_package_imports_public_names_and_does_nothing_else():
+def test_the_package_imports_public_names_and_knows_its_version_and_does_nothing_else():
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
-    docstring, *rest = tree.body
+    docstring, *imports, names, version = tree.body
     assert isinstance(docstring, ast.Expr)
-    assert [type(node) for node in rest[:-1]] == [ast.ImportFrom] * (len(rest) - 1)
-    assert isinstance(rest[-1], ast.Assign)
+    assert [type(node) for node in imports] == [ast.ImportFrom] * len(imports)
+    assert (type(names), type(version)) == (ast.Assign, ast.If)
+
+
+def test_the_version_is_that_of_the_installed_package(monkeypatch):
+    monkeypatch.setattr("serverless_patterns.version.version", {"serverless-patterns": "1.2.3"}.__getitem__)
+    assert serverless_patterns.__version__ == "1.2.3"
+    with pytest.raises(AttributeError, match="no attribute 'ApiCrut'"):
+        _ = serverless_patterns.ApiCrut
+
+
+@pytest.mark.parametrize("command", ["guard", "local"])
+def test_each_command_line_says_its_version(command):
+    run = [sys.executable, "-m", f"serverless_patterns.{command}", "--version"]
+    output = subprocess.run(run, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert output == f"serverless-patterns {serverless_patterns.__version__}\n"
+
+
+def test_the_guard_explains_itself_without_what_it_compares_with():
+    script = "import sys; sys.modules['cfnlint'] = None; from serverless_patterns.guard.cli import main; main(['--help'])"
+    output = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert "--allow LOGICAL_ID=REASON" in output
 
 
 def test_every_public_name_is_documented():
@@ -132,3 +154,9 @@ def test_every_recommended_feature_flag_is_set():
 def test_only_the_constructs_dependencies_are_required():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert {requirement.split(">")[0] for requirement in project["dependencies"]} == {"aws-cdk-lib", "constructs", "uv"}
+
+
+def test_the_extra_for_testing_brings_what_the_bundled_handlers_import():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    wanted = {line for file in HANDLERS.rglob("requirements.in") for line in file.read_text(encoding="utf-8").splitlines()}
+    assert wanted <= set(extras["testing"])

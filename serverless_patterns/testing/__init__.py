@@ -1,31 +1,26 @@
-"""Least privilege, measured: what the roles of a stack may do, against what its functions really do.
+"""For tests of functions and stacks: handlers that are importable as in Lambda, and least privilege that is measured.
 
-Record the AWS calls that a handler makes while scenarios drive it, and compare them with the role that the template gives it.
-Then hold the handler to that role, and see that a scenario fails for each permission that is taken away. It works on any stack
-whose handlers use boto3, against moto, an emulator or an account. With ``stack`` a CDK stack of yours (or a template, or the
-path of its ``cdk.out``) and ``handler`` the module of its function::
+``make_importable`` in ``conftest.py`` lets tests import what a function of yours imports in Lambda.
+
+Least privilege: record the AWS calls that a handler makes while scenarios drive it, and compare them with the role that the
+template gives it. Then hold the handler to that role, and see that a scenario fails for each permission that is taken away. It
+works on any stack whose handlers use boto3, against moto, an emulator or an account. With ``cdk.out`` the synth of a stack
+whose one function puts its event into its table::
 
     import boto3
-    from moto import mock_aws
 
-    from serverless_patterns.testing import ResolvedTemplate, enforced, measure, record, survivors, text_report, unwatched
+    from serverless_patterns.testing import ResolvedTemplate, code_of, enforced, measure, record, running, stand_in
+    from serverless_patterns.testing import survivors, text_report, unwatched
 
-    template = ResolvedTemplate.of(stack)
+    template = ResolvedTemplate.of("cdk.out")
     [function] = template.functions
-    table_name = function.environment["TABLE_NAME"]
 
 
     def an_order_is_stored():
-        with mock_aws():
+        with stand_in(template), running(function, code_of("cdk.out", function)) as invoke:
+            invoke({"id": "42"})
             with unwatched():  # what the test itself does needs no permission of the function
-                table = boto3.resource("dynamodb", region_name="eu-central-1").create_table(
-                    TableName=table_name,
-                    KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-                    AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-                    BillingMode="PAY_PER_REQUEST",
-                )
-            handler.handle({"id": "42"}, table_name)
-            with unwatched():
+                table = boto3.resource("dynamodb").Table(function.environment["TABLE_NAME"])
                 assert table.get_item(Key={"id": "42"})["Item"] == {"id": "42"}
 
 
@@ -40,6 +35,9 @@ path of its ``cdk.out``) and ``handler`` the module of its function::
         an_order_is_stored()
     assert survivors(permissions, template, [an_order_is_stored]) == []  # each permission is missed by some scenario
 
+The role must be the function's own: the one that CDK's ``lambda_.Function`` makes has ``AWSLambdaBasicExecutionRole``, which
+may write to all logs, and is reported as wider than it is used. The functions of this library have one of their own.
+
 Scenarios must go through every branch that calls AWS: what none of them does counts as not used.
 
 ``service_reports(template)`` says the same of the roles and policies by which AWS's services work for the stack: API Gateway,
@@ -49,13 +47,17 @@ EventBridge, Scheduler, SNS, S3 and Step Functions.
 from serverless_patterns.testing.actions import needs_of, needs_of_all
 from serverless_patterns.testing.calls import Call, record, unwatched
 from serverless_patterns.testing.enforcement import enforced
+from serverless_patterns.testing.handlers import LambdaContext, Running, code_of, make_importable, running
+from serverless_patterns.testing.moto_account import stand_in
 from serverless_patterns.testing.mutation import Mutant, mutants, survivors
 from serverless_patterns.testing.need import Need
 from serverless_patterns.testing.needs import derived_needs
 from serverless_patterns.testing.permissions import Grant, Permissions
+from serverless_patterns.testing.polling import deliver
 from serverless_patterns.testing.report import FunctionReport, WiderScope, markdown_report, measure, text_report
 from serverless_patterns.testing.resource import FunctionResource, Resource
 from serverless_patterns.testing.service_roles import ServiceReport, service_reports
+from serverless_patterns.testing.sources import templates_in
 from serverless_patterns.testing.template import ResolvedTemplate
 
 __all__ = [
@@ -63,23 +65,31 @@ __all__ = [
     "FunctionReport",
     "FunctionResource",
     "Grant",
+    "LambdaContext",
     "Mutant",
     "Need",
     "Permissions",
     "ResolvedTemplate",
     "Resource",
+    "Running",
     "ServiceReport",
     "WiderScope",
+    "code_of",
+    "deliver",
     "derived_needs",
     "enforced",
+    "make_importable",
     "markdown_report",
     "measure",
     "mutants",
     "needs_of",
     "needs_of_all",
     "record",
+    "running",
     "service_reports",
+    "stand_in",
     "survivors",
+    "templates_in",
     "text_report",
     "unwatched",
 ]

@@ -24,7 +24,7 @@ OF_JSON = VARIABLES | {"SOURCE": KINESIS}
 
 def test_what_is_not_set_has_the_values_that_are_documented() -> None:
     settings = Settings.from_environment(VARIABLES)
-    assert (settings.audit_seconds, settings.tombstone_seconds) == (0, 8 * 86_400)
+    assert (settings.audit_seconds, settings.tombstone_seconds) == (0, 184 * 86_400)
     assert (settings.failure_prefix, settings.excluded) == ("records/", frozenset())
     assert (settings.key_field, settings.schema_file) == ("", None)
     assert (settings.logs.level, settings.logs.debug_sample_rate) == ("INFO", 0)

@@ -84,9 +84,9 @@ def test_what_was_removed_is_a_tombstone_without_data(stream: Projected) -> None
     assert (stream.actions, stream.changed()[1]) == (["INSERTED", "REMOVED"], ["pk", "price"])
 
 
-def test_a_tombstone_may_go_eight_days_after_the_removal(stream: Projected) -> None:
+def test_a_tombstone_may_go_184_days_after_the_removal(stream: Projected) -> None:
     stream.deliver(table_record(2, A, None))
-    assert stream.rows["a"]["expires_at"] == {"N": str(FIRST + 2 + 8 * 86_400)}
+    assert stream.rows["a"]["expires_at"] == {"N": str(FIRST + 2 + 184 * 86_400)}
 
 
 def test_a_tombstone_may_go_when_the_settings_say(dynamodb: DynamoDBClient) -> None:

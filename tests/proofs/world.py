@@ -1,34 +1,28 @@
 """One function of a template, with its real code and its own variables, in an account with the template's resources."""
 
 import contextlib
-import importlib
 import json
-import os
-import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from aws_lambda_powertools.utilities.circuit_breaker.base import _LAST_OBSERVED_STATE, _LOCAL_FAILURES, _LOCAL_SUCCESSES
 from moto.events.models import events_backends
 from moto.sqs.models import sqs_backends
 
+from serverless_patterns.testing import Running, deliver, running
 from serverless_patterns.testing.resource import FunctionResource
 from serverless_patterns.testing.template import ResolvedTemplate
-from tests.handlers.api_client import Context
 from tests.proofs.account import ACCOUNT, INBOX, REGION, account_of, client, name_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = Path(__file__).with_name("files")
 #: Where the functions of a user's own are that stand beside a bundled handler.
 STOCK = ROOT / "tests" / "support" / "stock"
-#: The first names of modules that are the handlers' own.
-_OWN = frozenset(folder.name for folder in (ROOT / "lambda_src").iterdir() if folder.is_dir())
+LAMBDA_SOURCE = ROOT / "lambda_src"
 
 #: What stands around each invocation: something that writes its calls down, or refuses some.
 Boundary = Callable[[], AbstractContextManager[Any]]
@@ -41,72 +35,36 @@ class World:
     Args:
         template: The template.
         function: The function.
+        running: The same, in this process.
         boundary: What stands around each invocation.
     """
 
     template: ResolvedTemplate
     function: FunctionResource
+    running: Running
     boundary: Boundary = nullcontext
-    _handler: Callable[[Any, Any], Any] = field(init=False)
 
     @property
     def variables(self) -> dict[str, str]:
-        """The function's environment variables; those that name a file of its package name one of ``files`` instead."""
-        given = self.function.environment
-        return {name: str(FILES / Path(value).name) if name.endswith("_FILE") else value for name, value in given.items()}
+        """The function's environment variables."""
+        return variables_of(self.function)
 
     def restart(self) -> None:
-        """Let the function have a new execution environment: modules that nobody has used."""
-        _forget_modules()
+        """Let the function have a new execution environment."""
         for counters in (_LOCAL_FAILURES, _LOCAL_SUCCESSES, _LAST_OBSERVED_STATE):
             counters.clear()
-        module, _, name = self.function.handler.rpartition(".")
-        self._handler = getattr(importlib.import_module(module), name)
+        self.running.restart()
 
-    def invoke(self, event: Any, *, context: Context | None = None) -> Any:
+    def invoke(self, event: Any, context: Any = None) -> Any:
         """What the function answers to this event."""
-        context = context or Context(milliseconds_left=300_000)
-        context.function_name, context.invoked_function_arn = self.function.name, self.function.arn
         with self.boundary():
-            answer = self._handler(event, context)
-        return json.loads(json.dumps(answer))
+            return self.running(event, context)
 
     # --- queues
 
-    def send(self, *bodies: object) -> None:
-        """Put these into the queue that the function consumes."""
-        for body in bodies:
-            text = body if isinstance(body, str) else json.dumps(body)
-            # A group each: of one group, SQS delivers nothing while a message is worked.
-            fifo = dict.fromkeys(("MessageGroupId", "MessageDeduplicationId"), uuid.uuid4().hex) if self.is_fifo else {}
-            client("sqs").send_message(QueueUrl=self.queue, MessageBody=text, **fifo)
-
     def deliver(self, *bodies: object, milliseconds_left: int = 300_000) -> list[str]:
         """Let the queue invoke the function with these bodies; the handles of the messages that are to come again."""
-        self.send(*bodies)
-        received = client("sqs").receive_message(
-            QueueUrl=self.queue, MaxNumberOfMessages=10, AttributeNames=["All"], MessageAttributeNames=["All"]
-        )
-        records = {message["MessageId"]: self._record(message) for message in received["Messages"]}
-        answer = self.invoke({"Records": list(records.values())}, context=Context(milliseconds_left))
-        failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
-        handles = {identifier: record["receiptHandle"] for identifier, record in records.items()}
-        for identifier in handles.keys() - failed:  # as Lambda does
-            client("sqs").delete_message(QueueUrl=self.queue, ReceiptHandle=handles[identifier])
-        return [handles[identifier] for identifier in failed]
-
-    def _record(self, message: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "messageId": message["MessageId"],
-            "receiptHandle": message["ReceiptHandle"],
-            "body": message["Body"],
-            "attributes": message["Attributes"],
-            "messageAttributes": {},
-            "md5OfBody": message["MD5OfBody"],
-            "eventSource": "aws:sqs",
-            "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name_of(self.queue)}",
-            "awsRegion": REGION,
-        }
+        return deliver(self.invoke, self.queue, *bodies, milliseconds_left=milliseconds_left)
 
     @property
     def queue(self) -> str:
@@ -176,29 +134,13 @@ Scenario = Callable[[World], None]
 @contextlib.contextmanager
 def world_of(template: ResolvedTemplate, function: FunctionResource, boundary: Boundary = nullcontext) -> Iterator[World]:
     """A world with nothing in it but the template's resources, all of them empty."""
-    world = World(template, function, boundary)
-    lambda_ = {"AWS_LAMBDA_FUNCTION_NAME": function.name, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
-    path = mock.patch.object(sys, "path", [*sys.path, str(STOCK)])
-    with mock.patch.dict(os.environ, {**world.variables, **lambda_}), account_of(template), path, _own_modules():
+    with account_of(template), running(function, LAMBDA_SOURCE, STOCK, variables=variables_of(function)) as process:
+        world = World(template, function, process, boundary)
         world.restart()
         yield world
 
 
-@contextlib.contextmanager
-def _own_modules() -> Iterator[None]:
-    """Give other tests back the handlers' modules that they have imported."""
-    kept = {name: module for name, module in sys.modules.items() if _is_own(name)}
-    try:
-        yield
-    finally:
-        _forget_modules()
-        sys.modules.update(kept)
-
-
-def _forget_modules() -> None:
-    for name in [name for name in sys.modules if _is_own(name)]:
-        del sys.modules[name]
-
-
-def _is_own(name: str) -> bool:
-    return name.partition(".")[0] in _OWN
+def variables_of(function: FunctionResource) -> dict[str, str]:
+    """Its environment variables; those that name a file of its package name one of ``files`` instead."""
+    given = function.environment
+    return {name: str(FILES / Path(value).name) if name.endswith("_FILE") else value for name, value in given.items()}
