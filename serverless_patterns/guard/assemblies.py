@@ -1,27 +1,26 @@
-"""What is compared: the stacks of a cloud assembly, of a folder of templates, or of one template file."""
+"""What is compared: the stacks of a cloud assembly, or of a folder of templates."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cfnlint.decode import decode  # type: ignore[import-untyped]
-
 from serverless_patterns.errors import GuardError
+from serverless_patterns.guard.templates import EXPECTED, read_content, read_template
 
-EXPECTED = "a cdk.out folder with its manifest.json, a folder of templates, or a template file (JSON or YAML)"
 ENDINGS = (".json", ".yaml", ".yml", ".template")
+#: What the CDK writes beside the templates.
+NO_TEMPLATES = re.compile(r"(manifest|tree|.*\.assets|.*\.metadata)\.json")
 NESTED = "AWS::CloudFormation::Stack"
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack, as it is written down.
+    """A stack, as it is compared.
 
     Args:
         name: Its name; a nested one's is that of its parent, a slash, and its logical id there.
@@ -40,117 +39,99 @@ class Stack:
         return found
 
 
-def read_pair(old: Path, new: Path) -> tuple[dict[str, Stack], dict[str, Stack]]:
-    """The stacks of both sides, by the name that they have in common.
+def is_left_behind(stack: Stack, old: Mapping[str, Stack], new: Mapping[str, Stack]) -> bool:
+    """Whether no template of the new side has a stack, or one that it is nested in: then no deploy changes it."""
+    name: str | None = stack.name
+    while name is not None and name not in new:
+        name = old[name].parent if name in old else None
+    return name is None
 
-    Two files are one stack, whatever they are called; folders of either kind go together, so that what
-    ``aws cloudformation get-template`` has answered can stand against a cloud assembly.
+
+@dataclass(frozen=True)
+class Written:
+    """A stack, as one side has it written down.
+
+    Args:
+        name: Its name; a nested one's is its logical id in the other.
+        template: Its template.
+        nested: The stacks in it whose templates are there.
+        environment: Its account and region; ``None`` where nothing says so.
+    """
+
+    name: str
+    template: Mapping[str, Any]
+    nested: tuple[Written, ...] = ()
+    environment: str | None = None
+
+
+def read_folder(folder: Path) -> list[Written]:
+    """The stacks in a folder.
 
     Raises:
-        GuardError: One is not what can be compared; or one is a file and the other a folder.
+        GuardError: There is none; or something in it cannot be read.
     """
-    for path in (old, new):
-        if not path.exists():
-            msg = f"{path} does not exist: expected {EXPECTED}"
-            raise GuardError(msg)
-    if old.is_file() and new.is_file():
-        return ({new.name: Stack(new.name, _template(old))}, {new.name: Stack(new.name, _template(new))})
-    if old.is_file() or new.is_file():
-        msg = (
-            f"{old} and {new} must be of one kind, two folders or two template files: a file has no stack's name to find it by"
-        )
+    found = list(_assembly(folder) if (folder / "manifest.json").is_file() else _templates(folder))
+    if not found:
+        msg = f"{folder} has no template; expected {EXPECTED}"
         raise GuardError(msg)
-    return _folder(old), _folder(new)
+    return found
 
 
-def _folder(folder: Path) -> dict[str, Stack]:
-    stacks = list(_assembly(folder) if (folder / "manifest.json").is_file() else _templates(folder))
-    twice = [name for name, times in Counter(stack.name for stack in stacks).items() if times > 1]
-    if twice or not stacks:
-        found = f"these stacks more than once: {', '.join(twice)}" if twice else "no template"
-        msg = f"{folder} has {found}; expected {EXPECTED}"
-        raise GuardError(msg)
-    return {stack.name: stack for stack in stacks}
-
-
-def _templates(folder: Path) -> Iterator[Stack]:
+def _templates(folder: Path) -> Iterator[Written]:
+    """The templates in a folder; those nested in one are in a folder of its name beside it."""
     for file in sorted(folder.iterdir()):
-        if file.suffix in ENDINGS and file.is_file():
-            content = _content(file)
-            if _is_template(content):
-                yield Stack(re.sub(r"(\.template)?\.\w+$", "", file.name), content)
+        if file.suffix in ENDINGS and file.is_file() and not NO_TEMPLATES.fullmatch(file.name):
+            name = re.sub(r"(\.template)?\.\w+$", "", file.name)
+            nested = tuple(_templates(folder / name)) if (folder / name).is_dir() else ()
+            yield Written(name, read_template(file), nested)
 
 
-def _assembly(folder: Path) -> Iterator[Stack]:
-    """The stacks of a cloud assembly and of its stages; those of one name in several environments say which."""
-    found = list(_artifacts(folder))
-    times = Counter(name for name, _, _, _ in found)
-    for name, environment, home, file in found:
-        template = {"Resources": {}, **_content(home / file)}  # a stack may have lost all of them
-        stack = Stack(name if times[name] == 1 else f"{name} ({environment})", template)
-        yield stack
-        yield from _nested(stack, home)
-
-
-def _artifacts(folder: Path) -> Iterator[tuple[str, str, Path, str]]:
-    manifest = _content(folder / "manifest.json")
+def _assembly(folder: Path) -> Iterator[Written]:
+    """The stacks of a cloud assembly, and of its stages."""
+    file = folder / "manifest.json"
+    manifest = read_content(file)
     artifacts = manifest.get("artifacts") if isinstance(manifest, dict) else None
     if not isinstance(artifacts, dict):
-        msg = f"{folder / 'manifest.json'} is not that of a cloud assembly: it has no artifacts; expected {EXPECTED}"
+        msg = f"{file} is not that of a cloud assembly: it has no artifacts; expected {EXPECTED}"
         raise GuardError(msg)
     for key, artifact in artifacts.items():
-        properties = artifact.get("properties", {})
-        if artifact.get("type") == "aws:cloudformation:stack":
-            yield properties.get("stackName", key), artifact.get("environment", ""), folder, properties["templateFile"]
-        elif artifact.get("type") == "cdk:cloud-assembly":
-            yield from _artifacts(folder / properties["directoryName"])
+        match artifact:
+            case {"type": "aws:cloudformation:stack", "properties": {"templateFile": str(template), **more}}:
+                read = read_template(folder / template, may_be_empty=True)
+                nested = tuple(_nested(read, folder))
+                environment = artifact.get("environment")
+                where = environment if isinstance(environment, str) else None
+                yield Written(str(more.get("stackName", key)), read, nested, where)
+            case {"type": "cdk:cloud-assembly", "properties": {"directoryName": str(name)}}:
+                yield from _assembly(folder / name)
+            case {"type": "aws:cloudformation:stack" | "cdk:cloud-assembly"}:
+                msg = f"{file} is not that of a cloud assembly: {key} does not say where it is; expected {EXPECTED}"
+                raise GuardError(msg)
 
 
-def _nested(parent: Stack, home: Path) -> Iterator[Stack]:
+def _nested(template: Mapping[str, Any], home: Path) -> Iterator[Written]:
     """The stacks in a stack: a nested template is an asset, which its URL names by its hash."""
-    for logical_id, resource in parent.resources.items():
+    for logical_id, resource in template["Resources"].items():
         if resource["Type"] == NESTED:
             url = json.dumps(resource.get("Properties", {}).get("TemplateURL"))
-            for file in {_assets(home).get(found) for found in re.findall(r"[0-9a-f]{64}", url)} - {None}:
-                stack = Stack(f"{parent.name}/{logical_id}", _template(home / str(file)), parent.name)
-                yield stack
-                yield from _nested(stack, home)
+            files = [_assets(home)[found] for found in re.findall(r"[0-9a-f]{64}", url) if found in _assets(home)]
+            for file in files[:1]:
+                read = read_template(home / file)
+                yield Written(logical_id, read, tuple(_nested(read, home)))
 
 
 def _assets(home: Path) -> dict[str, str]:
     """Hash -> file, of the assets of an assembly."""
-    manifests = [_content(file) for file in sorted(home.glob("*.assets.json"))]
-    return {key: asset["source"].get("path", "") for each in manifests for key, asset in each.get("files", {}).items()}
+    found: dict[str, str] = {}
+    for file in sorted(home.glob("*.assets.json")):
+        match read_content(file):
+            case {"files": dict(files)}:
+                found |= {key: path for key, path in map(_asset, files.items()) if path}
+    return found
 
 
-def _template(file: Path) -> dict[str, Any]:
-    content = _content(file)
-    if not _is_template(content):
-        msg = f"{file} is not a CloudFormation template: it has no Resources, each with a Type; expected {EXPECTED}"
-        raise GuardError(msg)
-    template: dict[str, Any] = content
-    return template
-
-
-def _is_template(content: Any) -> bool:  # noqa: ANN401  a file may hold anything
-    resources = content.get("Resources") if isinstance(content, dict) else None
-    return isinstance(resources, dict) and all(isinstance(each, dict) and "Type" in each for each in resources.values())
-
-
-def _content(file: Path) -> Any:  # noqa: ANN401  the same
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{file} cannot be read ({error}); expected {EXPECTED}"
-        raise GuardError(msg) from error
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        if file.suffix == ".json":
-            msg = f"{file} is not JSON ({error}); expected {EXPECTED}"
-            raise GuardError(msg) from error
-    content, problems = decode(str(file))  # YAML with CloudFormation's short forms
-    if problems:
-        msg = f"{file} is neither JSON nor YAML ({problems[0].message}); expected {EXPECTED}"
-        raise GuardError(msg)
-    return json.loads(json.dumps(content))
+def _asset(item: tuple[str, Any]) -> tuple[str, str]:
+    match item:
+        case (key, {"source": {"path": str(path)}}):
+            return key, path
+    return item[0], ""

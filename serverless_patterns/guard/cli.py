@@ -8,25 +8,34 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from serverless_patterns.errors import GuardError
-from serverless_patterns.guard.comparison import compare
-from serverless_patterns.guard.report import as_json, as_text
+from serverless_patterns.version import installed_version
 
 COMMAND = "python -m serverless_patterns.guard"
 DESCRIPTION = """Say what a deploy would do to the resources that hold data, before it does: which of them CloudFormation would
 replace, remove, or protect less, and which change it would refuse. Offline; nothing is deployed."""
-EPILOG = "Exit code: 0 when the deploy is safe, 1 when something was found, 2 when the input cannot be compared."
+EPILOG = (
+    "Exit code: 0 when the deploy is safe, 1 when something was found, 2 when the input cannot be compared, or not all of it."
+)
 EXIT_SAFE, EXIT_FOUND, EXIT_UNUSABLE = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare, print, and return the exit code."""
+    """Compare, print, and return the exit code; or say how to get what that needs."""
     options = _parser().parse_args(arguments)
+    try:
+        from serverless_patterns.guard.comparison import compare  # noqa: PLC0415  help needs nothing of it
+        from serverless_patterns.guard.report import as_json, as_text  # noqa: PLC0415  the same
+    except ModuleNotFoundError as missing:
+        sys.stderr.write(f"error: {missing.name} is missing: `pip install 'serverless-patterns[guard]'` brings it\n")
+        return EXIT_UNUSABLE  # not 1, which says that something was found
     try:
         comparison = compare(options.old, options.new, dict(options.allow))
     except GuardError as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_UNUSABLE
     sys.stdout.write(f"{as_json(comparison) if options.json else as_text(comparison)}\n")
+    if comparison.is_partial:
+        return EXIT_UNUSABLE
     return EXIT_FOUND if comparison.findings else EXIT_SAFE
 
 
@@ -40,6 +49,7 @@ def _allowance(text: str) -> tuple[str, str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=COMMAND, description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument("--version", action="version", version=f"serverless-patterns {installed_version()}")
     kinds = "a cdk.out folder, a folder of templates, or a template file"
     parser.add_argument("old", metavar="OLD", type=Path, help=f"what is deployed: {kinds}")
     parser.add_argument("new", metavar="NEW", type=Path, help="what is about to be deployed: the same")

@@ -7,14 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from serverless_patterns.guard.assemblies import Stack, read_pair
-from serverless_patterns.guard.backups import find_ended_backups
+from serverless_patterns.errors import GuardError
+from serverless_patterns.guard.assemblies import Stack
+from serverless_patterns.guard.backups import find_ended_backups, find_shorter_backups
+from serverless_patterns.guard.changes import find_changed
 from serverless_patterns.guard.emptying import find_emptied
-from serverless_patterns.guard.findings import Finding
-from serverless_patterns.guard.generated import find_overwritten
+from serverless_patterns.guard.findings import Finding, Kind
 from serverless_patterns.guard.indexes import find_index_changes
 from serverless_patterns.guard.less_protected import find_less_protected
 from serverless_patterns.guard.lifecycles import find_kept_shorter
+from serverless_patterns.guard.nested import find_in_nested, seen_by_both, unseen
+from serverless_patterns.guard.pairing import read_pair
 from serverless_patterns.guard.removals import find_removed, find_unconditioned
 from serverless_patterns.guard.replacements import find_replaced
 from serverless_patterns.guard.replicas import find_removed_replicas
@@ -25,10 +28,11 @@ FINDERS = (
     find_unconditioned,
     find_removed_replicas,
     find_emptied,
-    find_overwritten,
+    find_changed,
     find_index_changes,
     find_less_protected,
     find_kept_shorter,
+    find_shorter_backups,
 )
 
 
@@ -43,6 +47,7 @@ class Comparison:
         resources: How many of their resources hold data.
         unused: The logical ids that were allowed, and for which nothing was found.
         unknown: Type -> how many resources of it have a policy that keeps them, although it is not known to hold data.
+        uncompared: The stacks of which one side has no template, new ones among them.
     """
 
     findings: tuple[Finding, ...]
@@ -51,6 +56,12 @@ class Comparison:
     resources: int
     unused: tuple[str, ...]
     unknown: Mapping[str, int]
+    uncompared: tuple[str, ...]
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether nothing was found but what could not be compared."""
+        return bool(self.findings) and all(finding.kind == Kind.NOT_COMPARED for finding in self.findings)
 
 
 def compare(old: Path, new: Path, allow: Mapping[str, str] | None = None) -> Comparison:
@@ -76,6 +87,7 @@ def compare(old: Path, new: Path, allow: Mapping[str, str] | None = None) -> Com
         resources=sum(map(is_stateful, resources)),
         unused=tuple(sorted(set(reasons) - set().union(*names.values()))),
         unknown=Counter(each["Type"] for each in resources if is_kept_unknown(each)),
+        uncompared=tuple(sorted((others.keys() - stacks.keys()) | unseen(stacks) | unseen(others))),
     )
 
 
@@ -85,8 +97,21 @@ def compare_stacks(old: Mapping[str, Stack], new: Mapping[str, Stack]) -> list[F
 
 
 def _findings(old: Mapping[str, Stack], new: Mapping[str, Stack]) -> Iterator[Finding]:
+    yield from find_in_nested(old, new)
+    old, new = seen_by_both(old, new)
     yield from find_removed(old, new)
     yield from find_ended_backups(old, new)
     for name in old.keys() & new.keys():
+        yield from _found_in(old[name], new[name])
+
+
+def _found_in(old: Stack, new: Stack) -> Iterator[Finding]:
+    try:
         for find in FINDERS:
-            yield from find(old[name], new[name])
+            yield from find(old, new)
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
+        msg = (
+            f"stack {new.name} cannot be compared: a value in it has a shape that CloudFormation does not take "
+            f"({type(error).__name__}: {error}). `cfn-lint` says which, of either template"
+        )
+        raise GuardError(msg) from error

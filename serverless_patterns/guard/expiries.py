@@ -55,8 +55,8 @@ def of_objects(configuration: Any) -> list[Expiry]:  # noqa: ANN401  JSON
     """
     if not configuration:
         return []
-    rules = configuration.get("Rules", [])
-    if not isinstance(rules, list) or "Rules" not in configuration:
+    rules = configuration.get("Rules") if isinstance(configuration, dict) else None
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         return [_unread(configuration)]
     return [expiry for rule in rules for expiry in _rule(rule)]
 

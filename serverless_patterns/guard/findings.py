@@ -19,7 +19,9 @@ class Kind(StrEnum):
     OVERWRITTEN = "overwritten"
     RENAMED = "renamed"
     REFUSED = "refused"
+    MAY_BE_REFUSED = "may be refused"
     LESS_PROTECTED = "less protected"
+    NOT_COMPARED = "not compared"
 
 
 @dataclass(frozen=True)
@@ -57,5 +59,4 @@ class Finding:
 
 def path_of(logical_id: str, resource: Mapping[str, Any]) -> str:
     """The construct path of a resource, or its logical id where the template has no paths."""
-    path: str = resource.get("Metadata", {}).get("aws:cdk:path", logical_id)
-    return path
+    return str(resource.get("Metadata", {}).get("aws:cdk:path") or logical_id)

@@ -26,8 +26,19 @@ def _period(retention: Any) -> float | None:  # noqa: ANN401  JSON
     return None if years is None else _number(retention.get("Days", 365 * years))
 
 
-def _present(_value: Any) -> float:  # noqa: ANN401  JSON
-    return 1
+def _redrive(policy: Any) -> float:  # noqa: ANN401  JSON
+    """Whether a redrive policy, an object or its text, names a queue."""
+    return float("deadLetterTargetArn" in policy)
+
+
+def _archived(policy: Any) -> float | None:  # noqa: ANN401  JSON
+    """Days, of the archive policy of a topic."""
+    return _number(policy.get("MessageRetentionPeriod")) if isinstance(policy, dict) else None
+
+
+def _or_forever(days: Any) -> float | None:  # noqa: ANN401  JSON
+    """Days, of which 0 are for ever."""
+    return _number(days) or (FOREVER if _number(days) == 0 else None)
 
 
 @dataclass(frozen=True)
@@ -110,9 +121,14 @@ PROTECTIONS: Mapping[str, tuple[Protection, ...]] = {
     "AWS::Backup::BackupVault": (
         Protection("/properties/LockConfiguration/MinRetentionDays", "backups can be deleted before their time"),
     ),
+    "AWS::CloudTrail::EventDataStore": (
+        Protection("/properties/TerminationProtectionEnabled", UNPROTECTED, ("true",), absent=1),
+        Protection("/properties/RetentionPeriod", SHORTER, absent=366),
+    ),
     "AWS::Cognito::UserPool": (_deletion("/properties/DeletionProtection", "ACTIVE"),),
     "AWS::DSQL::Cluster": (_deletion("/properties/DeletionProtectionEnabled"),),
     "AWS::DocDB::DBCluster": _CLUSTER,
+    "AWS::DocDB::GlobalCluster": (_deletion("/properties/DeletionProtection"),),
     "AWS::DynamoDB::GlobalTable": (
         _deletion(f"{REPLICA}/DeletionProtectionEnabled"),
         *_recovery(f"{REPLICA}/PointInTimeRecoverySpecification"),
@@ -125,18 +141,21 @@ PROTECTIONS: Mapping[str, tuple[Protection, ...]] = {
         ),
     ),
     "AWS::EFS::FileSystem": (Protection("/properties/BackupPolicy/Status", "it is backed up no longer", ("ENABLED",)),),
-    "AWS::Events::Archive": (Protection("/properties/RetentionDays", SHORTER, absent=FOREVER),),
+    "AWS::Events::Archive": (Protection("/properties/RetentionDays", SHORTER, absent=FOREVER, measure=_or_forever),),
     "AWS::KMS::Key": (
         *_KEY,
         Protection("/properties/EnableKeyRotation", "its key material stays the same for ever", ("true",)),
     ),
     "AWS::KMS::ReplicaKey": _KEY,
     "AWS::Kinesis::Stream": (Protection("/properties/RetentionPeriodHours", SHORTER, absent=24),),
+    "AWS::KinesisVideo::Stream": (Protection("/properties/DataRetentionInHours", SHORTER),),
     "AWS::Logs::LogGroup": (
         _deletion("/properties/DeletionProtectionEnabled"),
         Protection("/properties/RetentionInDays", SHORTER, absent=FOREVER),
     ),
     "AWS::Neptune::DBCluster": _CLUSTER,
+    "AWS::Neptune::GlobalCluster": (_deletion("/properties/DeletionProtection"),),
+    "AWS::QLDB::Ledger": (Protection("/properties/DeletionProtection", UNPROTECTED, ("true",), absent=1),),
     "AWS::RDS::DBCluster": _RDS,
     "AWS::RDS::DBInstance": _RDS,
     "AWS::RDS::GlobalCluster": (_deletion("/properties/DeletionProtection"),),
@@ -146,12 +165,13 @@ PROTECTIONS: Mapping[str, tuple[Protection, ...]] = {
         Protection(f"{LOCK}/Mode", UNLOCKED, ("GOVERNANCE", "COMPLIANCE")),
         Protection(LOCK, UNLOCKED, measure=_period),
     ),
+    "AWS::SNS::Topic": (Protection("/properties/ArchivePolicy", SHORTER, measure=_archived),),
     "AWS::SQS::Queue": (
         Protection("/properties/MessageRetentionPeriod", SHORTER, absent=345_600),
         Protection(
             "/properties/RedrivePolicy",
             "a message that fails again and again is kept nowhere once it has expired",
-            measure=_present,
+            measure=_redrive,
         ),
     ),
     "AWS::Timestream::Table": (

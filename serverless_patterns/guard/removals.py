@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from serverless_patterns.guard.assemblies import Stack
+from serverless_patterns.guard.assemblies import Stack, is_left_behind
 from serverless_patterns.guard.emptying import emptiers
 from serverless_patterns.guard.findings import Finding, Kind, path_of
 from serverless_patterns.guard.stateful import fate, is_stateful, policy
@@ -38,6 +38,10 @@ class Place:
         """Its construct path, or its logical id."""
         return path_of(self.logical_id, self.resource)
 
+    def finding(self, kind: Kind, change: tuple[str, Any, Any], why: str, mend: str) -> Finding:
+        """What is found on it: the property that says so, with both of its values."""
+        return Finding(self.stack.name, self.logical_id, self.path, self.resource["Type"], kind, *change, why, mend)
+
 
 def find_removed(old: Stacks, new: Stacks) -> Iterator[Finding]:
     """The findings on resources with data whose logical id their stack has no longer."""
@@ -45,7 +49,7 @@ def find_removed(old: Stacks, new: Stacks) -> Iterator[Finding]:
     renamed = _pairs(removed, added)
     for index, place in enumerate(removed):
         successor = renamed.get(index)
-        yield _rename(place, successor) if successor else _removal(place, new)
+        yield _rename(place, successor) if successor else _removal(place, stays=is_left_behind(place.stack, old, new))
 
 
 def find_unconditioned(old: Stack, new: Stack) -> Iterator[Finding]:
@@ -53,14 +57,15 @@ def find_unconditioned(old: Stack, new: Stack) -> Iterator[Finding]:
     for logical_id, before in old.resources.items():
         after = new.resources.get(logical_id)
         if after and is_stateful(before):
-            was, will_be = (_condition(side, logical_id) for side in (old, new))
+            was, will_be = (condition_of(side, logical_id) for side in (old, new))
             if was != will_be and will_be is not None:
                 why = f"where the condition does not hold, CloudFormation removes it: {_fate(Place(old, logical_id))}"
                 mend = "leave the condition as it was, or none"
-                yield _finding(Place(new, logical_id), Kind.MAY_BE_REMOVED, ("Condition", was, will_be), why, mend)
+                yield Place(new, logical_id).finding(Kind.MAY_BE_REMOVED, ("Condition", was, will_be), why, mend)
 
 
-def _condition(stack: Stack, logical_id: str) -> Any:  # noqa: ANN401  JSON
+def condition_of(stack: Stack, logical_id: str) -> Any:  # noqa: ANN401  JSON
+    """The condition under which a resource is there, with its definition; ``None`` for none."""
     name = stack.resources[logical_id].get("Condition")
     return meaning({"Condition": name}, stack.template) if name else None
 
@@ -103,19 +108,17 @@ def _rename(place: Place, successor: Place) -> Finding:
     )
     keep = f'keep the id, `construct.node.default_child.override_logical_id("{place.logical_id}")`, or take it along with '
     mend = f"{'take it along with ' if moved else keep}{REFACTOR}"
-    return _finding(place, Kind.RENAMED, ("logical id", place.logical_id, where), why, mend)
+    return place.finding(Kind.RENAMED, ("logical id", place.logical_id, where), why, mend)
 
 
-def _removal(place: Place, new: Stacks) -> Finding:
-    stack = place.stack
-    stays = stack.name not in new and (stack.parent is None or stack.parent not in new)
+def _removal(place: Place, *, stays: bool) -> Finding:
     if stays:
         gone = "its stack is gone: `cdk deploy` leaves it as it is, and nothing updates it; once it is destroyed"
         why = f"{gone}, {_fate(place)}"
     else:
         why = f"it is in the template no longer, so CloudFormation removes it: {_fate(place)}"
     mend = "define it again with the same id. If it is meant to go: back up what you need, and allow it"
-    return _finding(place, Kind.REMOVED, ("logical id", place.logical_id, None), why, mend)
+    return place.finding(Kind.REMOVED, ("logical id", place.logical_id, None), why, mend)
 
 
 def _fate(place: Place) -> str:
@@ -123,7 +126,3 @@ def _fate(place: Place) -> str:
     written = policy(place.resource, "DeletionPolicy")
     emptied = place.logical_id in emptiers(place.stack)
     return f"under its DeletionPolicy {written}, {fate(place.resource['Type'], written, emptied=emptied)}"
-
-
-def _finding(place: Place, kind: Kind, change: tuple[str, Any, Any], why: str, mend: str) -> Finding:
-    return Finding(place.stack.name, place.logical_id, place.path, place.resource["Type"], kind, *change, why, mend)

@@ -64,8 +64,10 @@ def _changes(old: Stack, new: Stack, logical_id: str) -> Iterator[Change]:
         yield Change(None, before["Type"], after["Type"], certain=True)
         return
     for rule in replacing(after):
-        was = meaning(at(before.get("Properties", {}), rule.pointer), old.template)
-        will_be = meaning(at(after.get("Properties", {}), rule.pointer), new.template)
+        was, will_be = rule.compared(
+            meaning(at(before.get("Properties", {}), rule.pointer), old.template),
+            meaning(at(after.get("Properties", {}), rule.pointer), new.template),
+        )
         if was != will_be:
             yield Change(rule, was, will_be, rule.certain)
 

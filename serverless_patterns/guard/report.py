@@ -28,6 +28,7 @@ def as_json(comparison: Comparison) -> str:
         "allowed": [{**finding.as_json(), "reason": reason} for finding, reason in comparison.allowed],
         "unused": list(comparison.unused),
         "unknown": dict(comparison.unknown),
+        "uncompared": list(comparison.uncompared),
     }
     return json.dumps(content, indent=2)
 
@@ -55,8 +56,13 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         yield f"note: nothing was found for {name}: remove its --allow, or it hides the next change"
     if comparison.unknown:
         yield _unknown(comparison)
+    if comparison.uncompared:
+        names = ", ".join(comparison.uncompared)
+        yield _filled(f"note: nothing of these stacks was compared, because OLD or NEW has no template of them: {names}")
     looked = f"{_count(comparison.resources, 'resource')} with data in {_count(comparison.stacks, 'stack')}"
-    if comparison.findings:
+    if comparison.is_partial:
+        yield f"not known: {_count(len(comparison.findings), 'nested stack')} could not be compared, among {looked}"
+    elif comparison.findings:
         yield f"not safe: {_count(len(comparison.findings), 'finding')} on {looked}. What is meant: --allow LOGICAL_ID=REASON"
     else:
         yield f"safe: {looked} stay as they are{' but for what is allowed' if comparison.allowed else ''}"
@@ -68,7 +74,11 @@ def _unknown(comparison: Comparison) -> str:
     note = (
         f"note: {kept} have a policy that keeps them, and a type that is not known to hold data: nothing of them was compared"
     )
-    return textwrap.fill(f"{note}: {types}", WIDTH, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False)
+    return _filled(f"{note}: {types}")
+
+
+def _filled(note: str) -> str:
+    return textwrap.fill(note, WIDTH, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False)
 
 
 def _row(name: str, text: str) -> str:

@@ -53,7 +53,15 @@ def test_a_logical_id_that_changes_breaks_the_contract_in_the_guards_words(today
 
 def test_a_key_that_changes_breaks_the_contract_in_the_guards_words(today):
     changed = json.loads(json.dumps(today).replace('{"AttributeName": "id", "KeyType": "HASH"}', '{"AttributeName": "x"}'))
-    assert "MAY BE REPLACED  AWS::DynamoDB::GlobalTable ProductsTableEB101A78" in broken(today, changed)
+    title = "REPLACED  AWS::DynamoDB::GlobalTable ProductsTableEB101A78 in stack api_crud"
+    assert title in broken(today, changed).splitlines()
+
+
+def test_a_key_of_another_type_breaks_the_contract_in_the_guards_words(today):
+    text = json.dumps(today).replace(
+        '{"AttributeName": "id", "AttributeType": "S"}', '{"AttributeName": "id", "AttributeType": "N"}'
+    )
+    assert "MAY BE REPLACED  AWS::DynamoDB::GlobalTable ProductsTableEB101A78" in broken(contract(), json.loads(text))
 
 
 def test_data_that_is_kept_no_longer_breaks_the_contract(today):

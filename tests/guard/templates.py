@@ -23,7 +23,14 @@ def findings(old: dict[str, Any], new: dict[str, Any], **sections: tuple[Any, An
 
 
 def write(file: Path, content: Any) -> Path:
-    """A file of JSON."""
+    """A file with this as JSON."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(content), encoding="utf-8")
+    return file
+
+
+def put(file: Path, text: bytes) -> Path:
+    """A file with just this in it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(text)
     return file

@@ -90,6 +90,27 @@ def test_each_create_only_property_of_each_resource_with_data_is_found_when_it_c
     assert tried > 500
 
 
+def keyed():
+    """Every attribute of every key of a table, in every template."""
+    for name, template in everything().items():
+        for logical_id, resource in template["Resources"].items():
+            definitions = resource.get("Properties", {}).get("AttributeDefinitions", [])
+            yield from ((name, logical_id, number) for number in range(len(definitions)))
+
+
+def test_each_key_of_each_table_is_found_when_its_type_changes():
+    missed, tried = [], 0
+    for name, logical_id, number in keyed():
+        changed = json.loads(json.dumps(everything()[name]))
+        changed["Resources"][logical_id]["Properties"]["AttributeDefinitions"][number]["AttributeType"] = "B"
+        kinds = {(each.kind, each.logical_id) for each in found(everything()[name], changed)}
+        tried += 1
+        if kinds != {(Kind.MAY_BE_REPLACED, logical_id)}:
+            missed.append((name, logical_id, number))
+    assert missed == []
+    assert tried > 50
+
+
 @pytest.mark.parametrize(
     "kind", ["AWS::DynamoDB::GlobalTable", "AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::SecretsManager::Secret"]
 )

@@ -1,4 +1,4 @@
-"""What a deploy does to data in a resource that stays: replicas, generated secrets, emptied buckets, backups that end."""
+"""What a deploy does to data in a resource that stays: replicas, emptied buckets, backups that end."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from serverless_patterns.guard.comparison import compare_stacks
 from serverless_patterns.guard.findings import Kind
 from tests.guard.templates import findings, resource
 
-GLOBAL, SECRET, BUCKET = "AWS::DynamoDB::GlobalTable", "AWS::SecretsManager::Secret", "AWS::S3::Bucket"
+GLOBAL, BUCKET, PLAN = "AWS::DynamoDB::GlobalTable", "AWS::S3::Bucket", "AWS::Backup::BackupPlan"
 EMPTIER, TAG = "Custom::S3AutoDeleteObjects", "aws-cdk:auto-delete-objects"
 
 
@@ -42,26 +42,6 @@ def test_a_list_of_replicas_that_becomes_a_function_may_lose_each_of_them():
     computed = {"T": resource(GLOBAL, {"Replicas": {"Fn::If": ["Prod", [{"Region": "a"}], []]}})}
     assert (Kind.MAY_BE_REMOVED, "T", "Replicas") in told(table("a"), computed)
     assert told(computed, computed) == []
-
-
-# --- secrets
-
-
-def secret(**properties):
-    return {"S": resource(SECRET, properties)}
-
-
-@pytest.mark.parametrize("old", [{"GenerateSecretString": {"PasswordLength": 30}}, {"SecretString": "a"}, {}])
-def test_a_secret_that_is_generated_in_another_way_is_written_over(old):
-    (found,) = findings(secret(**old), secret(GenerateSecretString={"PasswordLength": 32}))
-    assert (found.kind, found.property) == (Kind.OVERWRITTEN, "GenerateSecretString")
-    assert "a new random value is drawn and becomes the current version" in found.why
-    assert "leave GenerateSecretString as it was" in found.mend
-
-
-def test_a_secret_that_is_generated_as_before_or_no_longer_is_no_finding():
-    one, same = ({"GenerateSecretString": {"PasswordLength": each}} for each in (30, "30"))
-    assert told(secret(**one), secret(**same, Description="new")) == told(secret(**one), secret()) == []
 
 
 # --- buckets that something empties
@@ -141,3 +121,52 @@ def test_the_backups_of_a_stack_that_is_gone_end_only_when_it_was_nested():
     assert compare_stacks({"B": Stack("B", plan)}, parent) == []
     (found,) = compare_stacks(parent | {"A/N": Stack("A/N", plan, "A")}, parent)
     assert (found.stack, found.kind) == ("A/N", Kind.LESS_PROTECTED)
+
+
+def test_the_backups_of_a_stack_nested_in_a_nested_one_that_is_gone_end_with_it():
+    plan = {"Resources": {"P": resource(PLAN)}}
+    parent = {"A": Stack("A", {"Resources": {}})}
+    nested = {"A/N": Stack("A/N", {"Resources": {}}, "A"), "A/N/M": Stack("A/N/M", plan, "A/N")}
+    (found,) = compare_stacks(parent | nested, parent)
+    assert (found.stack, found.kind) == ("A/N/M", Kind.LESS_PROTECTED)
+
+
+def plan(**rules):
+    listed = [{"RuleName": name, **({"Lifecycle": {"DeleteAfterDays": days}} if days else {})} for name, days in rules.items()]
+    return {"P": resource(PLAN, {"BackupPlan": {"BackupPlanRule": listed}})}
+
+
+FUNCTION = {"Fn::If": ["Prod", 90, 7]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "names"),
+    [
+        (plan(daily=90), plan(daily=30), "daily"),
+        (plan(daily=None), plan(daily=30), "daily"),
+        (plan(daily="100"), plan(daily="30"), "daily"),
+        (plan(daily=90), plan(daily=FUNCTION), "daily"),
+        (plan(daily=9, weekly=90), plan(weekly=90), "daily"),
+        (plan(daily=9, weekly=90), plan(daily=8, weekly=89), "daily, weekly"),
+    ],
+)
+def test_a_backup_that_goes_earlier_or_is_made_no_longer_is_found(old, new, names):
+    (found,) = findings(old, new)
+    assert (found.kind, found.property) == (Kind.LESS_PROTECTED, "BackupPlan.BackupPlanRule")
+    assert f"made no longer, or go earlier: {names}. Those that are there already keep their time" in found.why
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (plan(daily=30), plan(daily=90)),
+        (plan(daily=30), plan(daily=None)),
+        (plan(daily=30), plan(daily="30", weekly=7)),
+        (plan(daily=30), plan(nightly=30)),
+        (plan(daily=FUNCTION), plan(daily=FUNCTION)),
+        (plan(daily=FUNCTION), plan(daily=1)),
+        ({"P": resource(PLAN)}, {"P": resource(PLAN)}),
+    ],
+)
+def test_a_backup_that_is_kept_for_as_long_or_under_another_name_is_no_finding(old, new):
+    assert told(old, new) == []

@@ -11,6 +11,7 @@ from tests.guard.templates import findings, resource
 TABLE, GLOBAL, LOGS, BUCKET = "AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::Logs::LogGroup", "AWS::S3::Bucket"
 ON, OFF = {"PointInTimeRecoveryEnabled": True}, {"PointInTimeRecoveryEnabled": False}
 FUNCTION = {"Fn::If": ["Prod", 30, 7]}
+REDRIVE = {"RedrivePolicy": {"deadLetterTargetArn": "a", "maxReceiveCount": 3}}
 KEY, LOCK = "AWS::KMS::Key", "ObjectLockConfiguration.Rule.DefaultRetention"
 
 
@@ -87,7 +88,19 @@ def changed(kind, old, new):
         ("AWS::RDS::DBCluster", {"DeleteAutomatedBackups": False}, {}, "DeleteAutomatedBackups"),
         ("AWS::RDS::DBCluster", {}, {"DeleteAutomatedBackups": True}, "DeleteAutomatedBackups"),
         ("AWS::RDS::DBInstance", {"DeleteAutomatedBackups": False}, {"DeleteAutomatedBackups": True}, "DeleteAutomatedBackups"),
-        ("AWS::SQS::Queue", {"RedrivePolicy": {"deadLetterTargetArn": "a", "maxReceiveCount": 3}}, {}, "RedrivePolicy"),
+        ("AWS::SQS::Queue", REDRIVE, {}, "RedrivePolicy"),
+        ("AWS::SQS::Queue", REDRIVE, {"RedrivePolicy": {}}, "RedrivePolicy"),
+        ("AWS::SQS::Queue", {"RedrivePolicy": '{"deadLetterTargetArn": "a"}'}, {"RedrivePolicy": "{}"}, "RedrivePolicy"),
+        ("AWS::Events::Archive", {"RetentionDays": 0}, {"RetentionDays": 30}, "RetentionDays"),
+        ("AWS::Events::Archive", {"RetentionDays": 90}, {"RetentionDays": 30}, "RetentionDays"),
+        ("AWS::SNS::Topic", {"ArchivePolicy": {"MessageRetentionPeriod": "30"}}, {}, "ArchivePolicy"),
+        ("AWS::SNS::Topic", *({"ArchivePolicy": {"MessageRetentionPeriod": each}} for each in (30, 7)), "ArchivePolicy"),
+        ("AWS::KinesisVideo::Stream", {"DataRetentionInHours": 24}, {}, "DataRetentionInHours"),
+        ("AWS::CloudTrail::EventDataStore", {}, {"RetentionPeriod": 90}, "RetentionPeriod"),
+        ("AWS::CloudTrail::EventDataStore", {}, {"TerminationProtectionEnabled": False}, "TerminationProtectionEnabled"),
+        ("AWS::QLDB::Ledger", {}, {"DeletionProtection": False}, "DeletionProtection"),
+        ("AWS::DocDB::GlobalCluster", {"DeletionProtection": True}, {}, "DeletionProtection"),
+        ("AWS::Neptune::GlobalCluster", {"DeletionProtection": True}, {}, "DeletionProtection"),
         (
             "AWS::Backup::BackupVault",
             {"LockConfiguration": {"MinRetentionDays": 30}},
@@ -168,6 +181,25 @@ def indexes(*listed):
     return {"GlobalSecondaryIndexes": [{"IndexName": name, "KeySchema": [key]} for name, key in listed]}
 
 
+NOTHING = {"Ref": "AWS::NoValue"}
+
+
+def maybe(condition, name):
+    return {"Fn::If": [condition, name, NOTHING]}
+
+
+def named(value):
+    """The same with an index for each name."""
+    match value:
+        case {"Fn::If": [condition, *branches]}:
+            return {"Fn::If": [condition, *map(named, branches)]}
+        case list():
+            return [named(each) for each in value]
+        case str():
+            return {"IndexName": value, "KeySchema": [{"AttributeName": value}]}
+    return value
+
+
 @pytest.mark.parametrize("kind", [TABLE, GLOBAL])
 @pytest.mark.parametrize(
     ("old", "new", "steps"),
@@ -188,6 +220,29 @@ def test_two_steps_on_the_indexes_of_a_table_are_refused(kind, old, new, steps):
 def test_one_step_is_safe_and_so_is_a_new_table_with_many():
     one, two = ({"T": resource(TABLE, indexes(*each))} for each in ([("a", 1)], [("b", 1), ("a", 1)]))
     assert findings(one, two) == findings(two, one) == findings({}, two) == []
+
+
+@pytest.mark.parametrize("kind", [TABLE, GLOBAL])
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (["a"], {"Fn::If": ["Prod", ["b", "c"], NOTHING]}, [Kind.MAY_BE_REFUSED]),
+        (["a"], ["a", maybe("Prod", "b"), maybe("Test", "c")], [Kind.MAY_BE_REFUSED]),
+        (["a"], [maybe("Prod", "b"), maybe("Test", "c")], [Kind.MAY_BE_REFUSED]),
+        (["a"], ["b", maybe("Prod", "c")], [Kind.REFUSED]),
+        (["a"], {"Fn::FindInMap": ["Indexes", "a", "b"]}, [Kind.MAY_BE_REFUSED]),
+        (["a"], [{"Fn::Transform": "Indexes"}], [Kind.MAY_BE_REFUSED]),
+        (["a"], ["a", *(maybe(f"C{n}", "b") for n in range(7))], [Kind.MAY_BE_REFUSED]),
+        (["a"], ["a", maybe("Prod", "b")], []),
+        (["a", maybe("Prod", "b")], ["a"], []),
+        (["a"], {"Fn::If": ["Prod", ["a"], NOTHING]}, []),
+        ([maybe("Prod", "b")], [maybe("Prod", "b"), "a"], []),
+        ([{"Fn::If": ["Prod", "a", "b"]}], [{"Fn::If": ["Prod", "a", "b"]}, "c"], []),
+    ],
+)
+def test_indexes_under_a_condition_are_counted_in_each_way_in_which_it_may_turn_out(kind, old, new, expected):
+    sides = ({"T": resource(kind, {"GlobalSecondaryIndexes": named(each)})} for each in (old, new))
+    assert [each.kind for each in findings(*sides)] == expected
 
 
 def test_a_period_in_years_that_becomes_the_same_in_days_is_no_fall():

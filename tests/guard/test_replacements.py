@@ -34,9 +34,9 @@ def test_a_property_that_can_change_is_no_finding():
 
 
 def test_a_property_that_replaces_under_conditions_may_replace():
-    tables = [{"T": resource("AWS::DynamoDB::Table", {"KeySchema": [{"AttributeName": name}]})} for name in ("id", "key")]
-    (found,) = findings(*tables)
-    assert (found.kind, found.property) == (Kind.MAY_BE_REPLACED, "KeySchema")
+    clusters = [{"C": resource("AWS::RDS::DBCluster", {"MasterUsername": name})} for name in ("a", "b")]
+    (found,) = findings(*clusters)
+    assert (found.kind, found.property) == (Kind.MAY_BE_REPLACED, "MasterUsername")
     assert "conditionalCreateOnlyProperties" in found.why
 
 
@@ -113,13 +113,13 @@ def test_a_replacement_goes_on_through_several_resources():
 
 
 def test_what_names_a_resource_that_may_be_replaced_may_be_replaced_too():
-    def streamed(key):
-        table = resource("AWS::DynamoDB::Table", {"KeySchema": [{"AttributeName": key}]})
-        return {"T": table, "Q": resource(QUEUE, {"QueueName": {"Ref": "T"}})}
+    def named_after(user):
+        cluster = resource("AWS::RDS::DBCluster", {"MasterUsername": user})
+        return {"C": cluster, "Q": resource(QUEUE, {"QueueName": {"Ref": "C"}})}
 
-    assert {each.logical_id: each.kind for each in findings(streamed("a"), streamed("b"))} == {
+    assert {each.logical_id: each.kind for each in findings(named_after("a"), named_after("b"))} == {
+        "C": Kind.MAY_BE_REPLACED,
         "Q": Kind.MAY_BE_REPLACED,
-        "T": Kind.MAY_BE_REPLACED,
     }
 
 

@@ -18,7 +18,7 @@ from tests.proofs.traps.trap import Resources, Rule, Trap
 from tests.support.contracts import kept_in_prod
 
 API, PIPELINE, FILES = "prod-api-crud", "prod-sqs-pipeline", "prod-s3-processing"
-EVENTS, REPORT = "prod-sns-fanout", "prod-scheduled-report"
+EVENTS, REPORT, CUSTOMERS = "prod-sns-fanout", "prod-scheduled-report", "prod-stream-processing"
 TABLE, BUCKET, QUEUE = "AWS::DynamoDB::GlobalTable", "AWS::S3::Bucket", "AWS::SQS::Queue"
 CLUSTER = "AWS::RDS::DBCluster"
 PRODUCTS = "ProductsTable"
@@ -96,7 +96,31 @@ KEPT = [
     ),
     Trap("a table has another logical id", API, renamed(TABLE, PRODUCTS), partial(broken_by, "api_crud")),
     Trap("a table has another key", API, _other_key, partial(broken_by, "api_crud")),
+    Trap(
+        "a key of a table has another type",
+        API,
+        setting(TABLE, PRODUCTS, "AttributeDefinitions/0/AttributeType", "N"),
+        partial(broken_by, "api_crud"),
+    ),
     Trap("a table gets two indexes at once", API, _two_indexes, partial(done_to_data, API)),
+    Trap(
+        "the time to live of a table names another attribute",
+        API,
+        setting(TABLE, "IdempotencyTable", "TimeToLiveSpecification/AttributeName", "created_at"),
+        partial(done_to_data, API),
+    ),
+    Trap(
+        "the stream of a table shows less",
+        CUSTOMERS,
+        setting(TABLE, "SourceTable", "StreamSpecification/StreamViewType", "KEYS_ONLY"),
+        partial(done_to_data, CUSTOMERS),
+    ),
+    Trap(
+        "a literal is written over a secret",
+        PIPELINE,
+        setting("AWS::SecretsManager::Secret", "PaymentSecret", "SecretString", "guessed"),
+        partial(done_to_data, PIPELINE),
+    ),
     Trap("a table has a name", API, setting(TABLE, PRODUCTS, "TableName", "products"), needless_names),
 ]
 DATABASES = [
