@@ -13,7 +13,6 @@ from serverless_patterns.guard.values import at, is_computed, meaning
 
 REFERENCE = "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference"
 SECRET = f"{REFERENCE}/aws-resource-secretsmanager-secret.html"
-PARAMETER = "https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-versions.html"
 KEY = f"{REFERENCE}/aws-resource-kms-key.html"
 POOL = f"{REFERENCE}/aws-resource-cognito-userpool.html"
 EXPIRY = f"{REFERENCE}/aws-properties-dynamodb-table-timetolivespecification.html"
@@ -129,14 +128,6 @@ CHANGES: Mapping[str, tuple[Change, ...]] = {
         ),
     ),
     "AWS::KMS::Key": tuple(_fixed(name, KEY) for name in ("KeySpec", "KeyUsage", "MultiRegion", "Origin")),
-    "AWS::SSM::Parameter": (
-        Change(
-            "/properties/Value",
-            Kind.OVERWRITTEN,
-            f"the new value is written over the one that is there, {BY_HAND}",
-            f"leave Value as it was. If a new one is meant, allow it: the parameter's history keeps the old one ({PARAMETER})",
-        ),
-    ),
     "AWS::SecretsManager::Secret": (
         Change(
             "/properties/GenerateSecretString",
