@@ -19,13 +19,15 @@ from constructs import Construct
 from serverless_patterns._blocks.alarms import AlarmSet, Alerts
 from serverless_patterns._blocks.arguments import check_arguments
 from serverless_patterns._blocks.bucket import BucketOptions, bucket_of, grant_objects
-from serverless_patterns._blocks.checks import check, check_duration, check_texts, check_type, seconds_text
+from serverless_patterns._blocks.checks import check, check_texts, check_type, seconds_text
 from serverless_patterns._blocks.encryption import with_key
 from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.resource_schema import resource_schema
-from serverless_patterns._blocks.stream import check_record_age, retention_of
+from serverless_patterns._blocks.source_table import warn_of_replicas
+from serverless_patterns._blocks.stream import check_record_age
 from serverless_patterns._blocks.stream_reader import ReaderOptions, check_filters, read_stream
+from serverless_patterns._blocks.stream_replay import check_outlives, replay_seconds
 from serverless_patterns._blocks.stream_source import (
     TABLE_WRITES,
     KinesisOptions,
@@ -33,7 +35,6 @@ from serverless_patterns._blocks.stream_source import (
     check_source,
     define_source,
     key_attributes,
-    tombstone_seconds,
 )
 from serverless_patterns._blocks.table import Keys, TableOptions, checked_table, grant, grant_tables, is_same_table, table_of
 from serverless_patterns.operations import Operations
@@ -45,12 +46,6 @@ LEAST_TIMEOUT = 30
 FAILURE_DAYS = 90
 #: Where the bundled handler puts records that can never be taken; Lambda writes below ``aws/lambda/``.
 POISON = "records/"
-#: Seconds.
-DAY = 24 * 60 * 60
-#: Seconds: a removed id is remembered for 8 days, or for a day longer than a stream that keeps records longer.
-TOMBSTONE_SECONDS = 8 * DAY
-#: Seconds of the longest retention of an audit row.
-CENTURY = 100 * 365 * DAY
 SCHEMA_FILE = "schema.json"
 EXPIRY = "expires_at"
 
@@ -67,8 +62,8 @@ class StreamProcessing(Construct):
         StreamProcessing(self, "Customers", source=customers, excluded=["password_hash"])
 
     The view has the newest state of each id (``id``, ``data``, ``sequence``, ``updated_at``); of a removed one a tombstone is
-    left for 8 days or more, so that a record that comes again late does not bring it back. The audit has a row for each
-    record (``id``, ``sequence``, ``action``, ``changed``, ``at``). Both are written once, however often a record comes.
+    left for longer than a record can come again, so that none brings it back. The audit has a row for each record (``id``,
+    ``sequence``, ``action``, ``changed``, ``at``). Both are written once, however often a record comes.
 
     A record that can never be taken is set aside at once in the bucket of failures, with its reason; what fails otherwise is
     tried again, with all that follows, until it is too old, and then kept there, whole.
@@ -78,7 +73,9 @@ class StreamProcessing(Construct):
             the stream that is defined: ``TableOptions(...)``, ``KinesisOptions(...)``. Default: a table with the string
             partition key ``id``.
         filters: Which records are worked: at most 5, made by ``lambda_.FilterCriteria.filter({...})``; one that matches is
-            enough. A removal that is filtered out leaves its row in the view. Default: all.
+            enough. A removal that is filtered out leaves its row in the view. Of a Kinesis stream they look at ``data``, and
+            Lambda drops what is no JSON there: nothing of it is kept, and no alarm tells. Default: all.
+            https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis-filtering.html
         key_field: Of a Kinesis stream: the field of the JSON that is the id, a text or a number; all records of one id need
             one partition key, or they have no order. Default: the record's partition key.
         schema: Of a Kinesis stream: JSON Schema (draft 2020-12) of each record; fields that it does not name are refused,
@@ -89,9 +86,11 @@ class StreamProcessing(Construct):
             its time-to-live attribute is ``expires_at``.
         audit_table: Options of the table of the audit, or a table of yours with the string partition key ``id`` and the string
             sort key ``sequence``; the same.
-        audit_retention: How long after a change its audit row may go: a day longer than the stream keeps records, which is 2
-            days for a table, to 100 years. Default: it is kept for ever.
-        failure_bucket: Options of the bucket of failures, or a bucket of yours. Default: objects are kept for 90 days.
+        audit_retention: How long after a change its audit row may go: as long as its record can come again, which is 184 days
+            with the default bucket of failures and a table, to 100 years. Default: it is kept for ever.
+        failure_bucket: Options of the bucket of failures, or a bucket of yours. Default: objects are kept for 90 days, then for
+            90 as old versions. What is given up can come again for as long, so tombstones last longer: 184 days for a table
+            by default, for ever if the options have no ``expiration``. A bucket of yours is taken to keep objects for a year.
         handler: Your code instead of the bundled handler. It gets the same environment variables and permissions; it must
             report the first record that failed by its sequence number.
         reader: How the stream is read. Default: 60 s, batches of 100, tried until a record is 6 hours old.
@@ -137,13 +136,14 @@ class StreamProcessing(Construct):
         self._operations = operations
 
         self._source = define_source(self, source, key=encryption_key, operations=operations)
+        failures = BucketOptions(expiration=Duration.days(FAILURE_DAYS)) if failure_bucket is None else failure_bucket
+        if self._bundled and not isinstance(self._source, KinesisSource):
+            warn_of_replicas(self, self._source.resource)
+        self._remembered = replay_seconds(self._source.resource, failures)
         self._check_against_source(excluded, key_field, audit_retention)
         self._view = table_of(self, "ViewTable", view, keys=VIEW_KEYS, operations=operations)
         self._audit = table_of(self, "AuditTable", audit, keys=AUDIT_KEYS, operations=operations)
-        kept = BucketOptions(expiration=Duration.days(FAILURE_DAYS))
-        self._failures = bucket_of(
-            self, "FailureBucket", failure_bucket, default=kept, key=encryption_key, operations=operations
-        )
+        self._failures = bucket_of(self, "FailureBucket", failures, key=encryption_key, operations=operations)
         files = {} if fixed is None else {SCHEMA_FILE: json.dumps(fixed)}
         self._function = self._define_function(
             handler or Handler.bundled("stream_processing", files=files),
@@ -240,9 +240,7 @@ class StreamProcessing(Construct):
             "give the items another key, or leave it",
         )
         if audit_retention is not None:
-            why = "longer than the stream keeps records: one that comes again would be written down twice"
-            least = int(retention_of(self._source.resource) or DAY) + DAY
-            check_duration("audit_retention", audit_retention, least=least, most=CENTURY, why=why)
+            check_outlives("audit_retention", audit_retention, self._remembered)
 
     def _define_function(self, code: Handler, optional: Mapping[str, str]) -> HandlerFunction:
         return HandlerFunction(
@@ -257,7 +255,7 @@ class StreamProcessing(Construct):
                 "AUDIT_TABLE_NAME": self._audit.table_name,
                 "FAILURE_BUCKET_NAME": self._failures.bucket_name,
                 "FAILURE_PREFIX": POISON,
-                "TOMBSTONE_SECONDS": str(tombstone_seconds(self._source, TOMBSTONE_SECONDS)),
+                "TOMBSTONE_SECONDS": str(self._remembered),
                 **{name: value for name, value in optional.items() if value},
             },
             operations=self._operations,

@@ -44,9 +44,9 @@ class Settings:
         audit_table_name: AUDIT_TABLE_NAME: what happened to each id. Its keys are the texts ``id`` and ``sequence``.
         audit_seconds: AUDIT_SECONDS: how long after the change its audit row may go, by the time-to-live attribute
             ``expires_at``. Default 0: it is kept for ever.
-        tombstone_seconds: TOMBSTONE_SECONDS: how long after a removal its tombstone may go: longer than the stream keeps
-            records, or one that comes again late brings the row back. At least a day. Default 8 days: the week that many
-            Kinesis streams keep, and a day to spare.
+        tombstone_seconds: TOMBSTONE_SECONDS: how long after a removal its tombstone may go: longer than the stream has an older
+            record, or the bucket of failures one that was given up, or it brings the row back. At least a day. Default 184
+            days: a day in the stream, 90 in the bucket, 90 there as an old version, and 3 to spare.
         failure_bucket_name: FAILURE_BUCKET_NAME: where a record goes that can never be taken; whole, with what is excluded.
         failure_prefix: FAILURE_PREFIX: what the keys there begin with. It ends with ``/``. Default ``records/``.
         key_field: KEY_FIELD: for ``kinesis`` the field of the JSON that is the id. Default ``""``: the record's partition key.
@@ -83,7 +83,7 @@ class Settings:
             audit_table_name=settings.text(variables, "AUDIT_TABLE_NAME"),
             audit_seconds=integer(variables, "AUDIT_SECONDS", 0, least=0, most=_MOST_SECONDS),
             tombstone_seconds=integer(
-                variables, "TOMBSTONE_SECONDS", 8 * _DAY, least=_LEAST_TOMBSTONE_SECONDS, most=_MOST_SECONDS
+                variables, "TOMBSTONE_SECONDS", 184 * _DAY, least=_LEAST_TOMBSTONE_SECONDS, most=_MOST_SECONDS
             ),
             failure_bucket_name=settings.text(variables, "FAILURE_BUCKET_NAME"),
             failure_prefix=_failure_prefix(variables),

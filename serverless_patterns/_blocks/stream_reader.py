@@ -45,7 +45,9 @@ class ReaderOptions:
         batch_window: How long to wait for a batch to fill, 0 to 300 s. Default 0: no wait.
         parallelization_factor: Batches of one shard that are worked at the same time, 1 to 10; those of one key stay in order.
             Default 1.
-        max_record_age: When a record is given up, 1 minute to 7 days, and before the stream drops it. Default 6 hours.
+        max_record_age: When a record is given up, 1 minute to 7 days, and before the stream drops it. What is older when it is
+            first read is given up untried, and kept in the bucket: a stream that was there before is read from its oldest
+            record on, and one whose reading was disabled from where it was. Give more for that time. Default 6 hours.
         max_retries: How often a failed batch is tried again, 0 to 10,000. Default: until its records are too old. The bundled
             handler sets aside what can never be taken, so what fails will work later; counting tries would give records up in
             a throttling of minutes, and a batch that ran out of time counts as a try. A handler of yours: 5, since one record

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from aws_cdk import Duration, TreeInspector
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -16,6 +16,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from serverless_patterns._blocks.checks import check, check_between, check_duration, check_type
+from serverless_patterns._blocks.source_table import images_of
 from serverless_patterns._blocks.table import TableOptions, grant_tables, keyed_table
 from serverless_patterns.operations import Operations
 
@@ -182,7 +183,7 @@ def check_source(source: object, *, bundled: bool) -> None:
 
 
 def _check_table(table: dynamodb.ITable, *, bundled: bool) -> None:
-    known, images = _images(table)
+    known, images = images_of(table)
     check(
         table.table_stream_arn is not None and (images is not None or not known),
         f"source must be a table with a stream, got {table.node.path!r}: give it "
@@ -194,21 +195,6 @@ def _check_table(table: dynamodb.ITable, *, bundled: bool) -> None:
         f"source must be a table whose stream has NEW_AND_OLD_IMAGES, got {images} for {table.node.path!r}: the bundled "
         "handler tells what has changed from both images",
     )
-
-
-def _images(table: dynamodb.ITable) -> tuple[bool, str | None]:
-    """Whether it is known what the stream of a table has, and what that is; ``None``: there is no stream.
-
-    The property itself cannot be read of a ``TableV2``, which decides it last of all: jsii takes it for a value.
-    """
-    definition = table.node.default_child
-    if not isinstance(definition, dynamodb.CfnTable | dynamodb.CfnGlobalTable):
-        return False, None
-    inspector = TreeInspector()
-    definition.inspect(inspector)
-    properties = inspector.attributes["aws:cdk:cloudformation:props"]
-    specification = table.stack.resolve(properties.get("streamSpecification")) or {}
-    return True, specification.get("streamViewType")
 
 
 def define_source(scope: Construct, given: Given | None, *, key: kms.IKey | None, operations: Operations) -> StreamSource:

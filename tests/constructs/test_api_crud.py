@@ -420,7 +420,7 @@ def test_what_does_not_fit_is_refused_in_the_users_words(stack, options, message
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"operations": DEV}, "operations must be Operations(...), such as DEV.operations, got Environment(name='dev'"),
+        ({"operations": DEV}, "operations must be Operations(...), such as DEV.operations, got <Environment>"),
         ({"timeout": 10}, "timeout must be a duration such as Duration.seconds(10), got 10 (int, not Duration)"),
         (
             {"authorization": "iam"},

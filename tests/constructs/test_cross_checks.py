@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from aws_cdk import Annotations, CfnParameter, Duration, Environment, Stack
+from aws_cdk import Annotations, Aws, CfnParameter, Duration, Environment, Stack
 from aws_cdk import assertions as cdk_assertions
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
@@ -33,6 +33,7 @@ from serverless_patterns import (
     ScheduledReport,
     SnsFanout,
     SqsPipeline,
+    StreamProcessing,
     WorkerOptions,
 )
 from serverless_patterns._blocks.concurrency import CONTEXT
@@ -68,9 +69,11 @@ class Case:
 
 def queue(stack, construct_id="Mine", *, kept=14, retention=4, receives=8, fifo=None, kept_fifo=None, **options) -> sqs.Queue:
     """A queue with a dead-letter queue; each keeps messages for so many days."""
+    allows = options.pop("allows", None)
     failed = sqs.Queue(
         stack,
         f"{construct_id}Failed",
+        redrive_allow_policy=allows and sqs.RedriveAllowPolicy(redrive_permission=sqs.RedrivePermission[allows]),
         fifo=kept_fifo if fifo is None else fifo,
         retention_period=DAYS[kept],
         encryption=options.pop("kept_encryption", None),
@@ -122,7 +125,7 @@ def consumed(stack, reserved, *most, construct_id="Mine", define=function, **opt
     """A function with a reservation, and its queues with the most that each of them may invoke at once."""
     worker = define(stack, construct_id, reserved)
     for number, concurrency in enumerate(most):
-        source = imported(stack, f"{construct_id}-{number}")
+        source = imported(stack, f"{stack.node.id}-{construct_id}-{number}")
         worker.add_event_source_mapping(
             f"Source{number}", event_source_arn=source.queue_arn, max_concurrency=concurrency, **options
         )
@@ -131,6 +134,11 @@ def consumed(stack, reserved, *most, construct_id="Mine", define=function, **opt
 def managed(stack, service) -> kms.IAlias:
     """The key that AWS manages for a service."""
     return kms.Alias.from_alias_name(stack, "Managed", f"alias/aws/{service}")
+
+
+def polled(stack, mine, *, enabled=True) -> None:
+    """A function of the user's that consumes a queue."""
+    users_function(stack, "Yours").add_event_source_mapping("Source", event_source_arn=mine.queue_arn, enabled=enabled)
 
 
 # --- patterns, as short as they can be
@@ -186,13 +194,32 @@ def table(stack) -> dynamodb.TableV2:
     return dynamodb.TableV2(stack, "Table", partition_key=key, dynamo_stream=dynamodb.StreamViewType.NEW_IMAGE)
 
 
+def read(stack, *names) -> None:
+    """Patterns that read the stream of one table."""
+    key = dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING)
+    images = dynamodb.StreamViewType.NEW_AND_OLD_IMAGES
+    source = dynamodb.TableV2(stack, "Table", partition_key=key, dynamo_stream=images)
+    for name in names:
+        StreamProcessing(stack, name, source=source)
+
+
 def bus_of(stack, region) -> events.IEventBus:
     return events.EventBus.from_event_bus_arn(stack, "Bus", f"arn:aws:events:{region}:{ACCOUNT}:event-bus/shop")
 
 
+def table_in(stack, region=REGION, account=ACCOUNT) -> dynamodb.ITable:
+    return dynamodb.Table.from_table_arn(stack, "Imported", f"arn:aws:dynamodb:{region}:{account}:table/rows")
+
+
+def queue_in(stack, region) -> dict[str, sqs.IQueue]:
+    """A queue and its dead-letter queue in a region, as a pattern takes them."""
+    names = {"queue": "mine", "dead_letter_queue": "kept"}
+    return {key: sqs.Queue.from_queue_arn(stack, key, f"arn:aws:sqs:{region}:{ACCOUNT}:{name}") for key, name in names.items()}
+
+
 def in_region(stack) -> Stack:
     """A stack beside this one, whose region is known."""
-    return Stack(stack.node.scope, "Here", env=Environment(region=REGION))
+    return Stack(stack.node.scope, "Here", env=Environment(account=ACCOUNT, region=REGION))
 
 
 CASES = [
@@ -251,6 +278,21 @@ CASES = [
         "standard queue with a FIFO dead-letter queue",
         lambda stack: orders(stack, queue=queue(stack, kept_fifo=True)),
         lambda stack: orders(stack, queue=queue(stack)),
+    ),
+    Case(
+        "dead-letter queue that lets no queue use it",
+        lambda stack: orders(stack, queue=queue(stack, allows="DENY_ALL")),
+        lambda stack: orders(stack, queue=queue(stack, allows="ALLOW_ALL")),
+    ),
+    Case(
+        "queue of two patterns",
+        lambda stack: [orders(stack, queue=(mine := queue(stack))), SqsPipeline(stack, "More", queue=mine)],
+        lambda stack: [orders(stack, queue=queue(stack)), SqsPipeline(stack, "More", queue=queue(stack, "Other"))],
+    ),
+    Case(
+        "queue of a pattern and of a function of yours",
+        lambda stack: [orders(stack, queue=(mine := queue(stack))), polled(stack, mine)],
+        lambda stack: [orders(stack, queue=(mine := queue(stack))), polled(stack, mine, enabled=False)],
     ),
     Case(
         "key that AWS manages",
@@ -368,6 +410,31 @@ CASES = [
         lambda stack: S3Processing(in_region(stack), "Files", bus=bus_of(stack, "us-east-1")),
         lambda stack: S3Processing(in_region(stack), "Files", bus=bus_of(stack, REGION)),
     ),
+    # Places
+    Case(
+        "queue of another region",
+        lambda stack: orders(in_region(stack), **queue_in(stack, "us-east-1")),
+        lambda stack: orders(in_region(stack), **queue_in(stack, REGION)),
+    ),
+    Case(
+        "topic of another region",
+        lambda stack: S3Processing(
+            in_region(stack), "Files", topic=sns.Topic.from_topic_arn(stack, "T", f"arn:aws:sns:us-east-1:{ACCOUNT}:t")
+        ),
+        lambda stack: SnsFanout(
+            in_region(stack), "Events", topic=sns.Topic.from_topic_arn(stack, "T", f"arn:aws:sns:us-east-1:{ACCOUNT}:t")
+        ),
+    ),
+    Case(
+        "table of another region",
+        lambda stack: orders(in_region(stack), table=table_in(stack, region="us-east-1")),
+        lambda stack: orders(in_region(stack), table=table_in(stack)),
+    ),
+    Case(
+        "table of another account",
+        lambda stack: orders(in_region(stack), table=table_in(stack, account="210987654321")),
+        lambda stack: orders(in_region(stack), table=table_in(stack)),
+    ),
     # Buckets and streams
     Case(
         "results in the bucket that is worked",
@@ -394,6 +461,11 @@ CASES = [
         lambda stack: age(stream(stack), 48),
         lambda stack: age(stream(stack), 47),
     ),
+    Case(
+        "audit that forgets what can come again",
+        lambda stack: StreamProcessing(stack, "Changes", audit_retention=Duration.days(183)),
+        lambda stack: StreamProcessing(stack, "Changes", audit_retention=Duration.days(184)),
+    ),
 ]
 
 #: What AWS recommends, and works without for some: ``fails`` is warned of, ``passes`` is not.
@@ -407,6 +479,11 @@ ADVICE = [
         "equal retention of queues of yours",
         lambda stack: orders(stack, queue=queue(stack, kept=4, retention=4)),
         lambda stack: orders(stack, queue=queue(stack, kept=5, retention=4)),
+    ),
+    Case(
+        "third reader of the stream of a table",
+        lambda stack: read(stack, "One", "Two", "Three"),
+        lambda stack: read(stack, "One", "Two"),
     ),
 ]
 
@@ -535,6 +612,10 @@ def token(stack) -> float:
         lambda stack: age(kinesis.Stream.from_stream_arn(stack, "S", f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/s"), 167),
         lambda stack: flow(stack, "A", ("files", stack.account), ("files", "")),
         lambda stack: SnsFanout(stack, "A", topic=sns.Topic.from_topic_arn(stack, "T", f"arn:aws:sns:{REGION}:{ACCOUNT}:t")),
+        lambda stack: orders(stack, **queue_in(stack, REGION)),
+        lambda stack: orders(in_region(stack), **queue_in(stack, Aws.REGION)),
+        lambda stack: orders(in_region(stack), table=table_in(stack, Aws.REGION)),
+        lambda stack: orders(in_region(stack), table=dynamodb.Table.from_table_name(stack, "Imported", "rows")),
     ],
 )
 def test_what_is_not_known_or_does_not_matter_passes(define):

@@ -277,3 +277,12 @@ def test_the_check_changes_nothing():
     with contextlib.suppress(PatternError):
         check_filter_policy(policy, "attributes")
     assert json.dumps(policy) == before
+
+
+def test_what_is_no_plain_value_is_not_shown_as_if_it_could_be_put_into_a_list():
+    with pytest.raises(PatternError) as raised:
+        check_filter_policy({"type": object()}, "attributes")
+    assert str(raised.value) == (
+        "filter_policy['type'] must be a list of values, got <object>: write what SNS takes, such as ['orders.paid'] or "
+        "[{'prefix': 'orders.'}]"
+    )

@@ -118,7 +118,7 @@ def test_a_timeout_must_be_known(stack):
         ),
         ({"timeout": 300}, "timeout must be a duration such as Duration.seconds(10), got 300 (int, not Duration)"),
         ({"encryption_key": "alias/x"}, "encryption_key must be a KMS key, got 'alias/x'"),
-        ({"operations": DEV}, "operations must be Operations(...), such as DEV.operations, got Environment(name='dev'"),
+        ({"operations": DEV}, "operations must be Operations(...), such as DEV.operations, got <Environment>"),
     ],
 )
 def test_a_value_of_another_type_is_refused_with_how_to_make_one(stack, options, message):
@@ -176,7 +176,14 @@ PLAIN = "parameters must be texts, numbers, True, False or None, got "
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sql": " \n"}, "sql must be a SELECT, got ' \\n'"),
+        ({"sql": ""}, "sql must be one SELECT (or WITH, VALUES, TABLE), got '': a report reads, and changes nothing"),
+        (
+            {"sql": "-- select\n/* with */ DELETE FROM o"},
+            (
+                "sql must be one SELECT (or WITH, VALUES, TABLE), got '-- select\\n/* with */ DELETE FROM o': a report "
+                "reads, and changes nothing"
+            ),
+        ),
         ({"sql": None}, "sql must be a SELECT, got None (NoneType, not str)"),
         ({"sql": f"SELECT '{Aws.REGION}'"}, "sql must be known while defining: it is packed with the function"),
         ({"key_columns": "id"}, "key_columns must be a list of texts, got 'id'"),
@@ -332,3 +339,18 @@ def test_an_account_that_can_reserve_nothing_is_told_so(stack):
     app = new_app(**{CONTEXT: 10})
     report(Stack(app, "Small"), "Report", one_at_a_time=False)
     app.synth()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select 1",
+        "-- all\n SELECT 1",
+        "/* a */ /* b */ (select 1)",
+        "WITH a AS (SELECT 1) SELECT * FROM a",
+        "values (1)",
+        "table o",
+    ],
+)
+def test_whatever_reads_is_a_query(sql):
+    assert ReportQuery(sql=sql, key_columns=["id"]).sql == sql

@@ -778,7 +778,7 @@ def test_what_does_not_fit_is_refused_in_the_users_words_before_anything_is_defi
             {"handler": "app.handler"},
             "handler must be made by Handler.from_directory(...), or Handler(code, 'module.function')",
         ),
-        ({"operations": DEV}, "operations must be Operations(...), such as DEV.operations, got Environment(name='dev'"),
+        ({"operations": DEV}, "operations must be Operations(...), such as DEV.operations, got <Environment>"),
         ({"payment_secret": "key"}, "payment_secret must be a Secrets Manager secret, got 'key'"),
         ({"queue": "orders"}, "queue must be QueueOptions(...) or an SQS queue, got 'orders'"),
         ({"resource": None}, "resource must be a path segment such as 'users', got None (NoneType, not str)"),

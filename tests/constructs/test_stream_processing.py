@@ -8,6 +8,7 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
+from aws_cdk.assertions import Annotations, Match
 
 from serverless_patterns import DEV, PROD, Alerts, BucketOptions, Handler, PatternError, TableOptions
 from serverless_patterns._blocks.stream_reader import ReaderOptions
@@ -142,6 +143,36 @@ def test_imported_sources_are_read_by_their_arns():
 def test_a_handler_of_yours_may_read_a_stream_with_fewer_images(stack):
     changes(stack, source=own_table(stack, stream=IMAGES.NEW_IMAGE), handler=OWN)
     assert reader(stack)["EventSourceArn"] == "Mine"
+
+
+def warnings(stack):
+    return [str(each.entry.data) for each in Annotations.from_stack(stack).find_warning("*", Match.any_value())]
+
+
+def test_what_expires_in_another_region_of_a_global_table_is_warned_of():
+    stack = empty_stack("eu-central-1")
+    table = own_table(stack, time_to_live_attribute="until")
+    changes(stack, source=table)
+    table.add_replica(region="eu-west-1")
+    (warning,) = warnings(stack)
+    assert warning.startswith("source should have no replicas where its items expire, got 'Test/Mine' with replicas in 2")
+    assert "the audit says REMOVED" in warning
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"replicas": [dynamodb.ReplicaTableProps(region="eu-west-1")]},
+        {"time_to_live_attribute": "until"},
+        {"replicas": [dynamodb.ReplicaTableProps(region="eu-west-1")], "time_to_live_attribute": "until", "handler": OWN},
+    ],
+    ids=["no expiry", "one region", "own handler"],
+)
+def test_a_source_whose_removals_can_be_told_apart_is_not_warned_of(options):
+    stack = empty_stack("eu-central-1")
+    handler, table = options.get("handler"), {name: value for name, value in options.items() if name != "handler"}
+    changes(stack, source=own_table(stack, **table), handler=handler)
+    assert warnings(stack) == []
 
 
 # --- how it is read
@@ -382,7 +413,8 @@ def test_a_removed_id_is_remembered_longer_than_the_bucket_keeps_what_was_given_
 def test_an_audit_row_stays_until_its_record_cannot_come_again(stack, options, days):
     changes(stack, audit_retention=Duration.days(days), **options)
     assert variables(stack)["AUDIT_SECONDS"] == variables(stack)["TOMBSTONE_SECONDS"] == str(days * 86_400)
-    with pytest.raises(PatternError, match=rf"audit_retention must be {days * 86_400} to \d+ s \(.*written down twice.*BucketOptions"):
+    message = rf"audit_retention must be {days * 86_400} to \d+ s \(.*written down twice.*failure_bucket=BucketOptions"
+    with pytest.raises(PatternError, match=message):
         changes(stack, "Shorter", audit_retention=Duration.days(days - 1), **options)
 
 
@@ -563,7 +595,7 @@ def test_an_argument_that_does_not_fit_is_refused_with_its_name(stack, options, 
 
 def test_a_bucket_of_failures_whose_expiration_is_not_known_while_defining_is_refused(stack):
     days = CfnParameter(stack, "Days", type="Number").value_as_number
-    with pytest.raises(PatternError, match="expiration of failure_bucket must be known while defining.*got a token"):
+    with pytest.raises(PatternError, match=r"expiration of failure_bucket must be known while defining.*got a token"):
         changes(stack, failure_bucket=BucketOptions(expiration=Duration.days(days)))
 
 

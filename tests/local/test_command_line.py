@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore.awsrequest import AWSRequest
+from botocore.httpsession import URLLib3Session
 
 from serverless_patterns.catalog import CATALOG
 from serverless_patterns.errors import LocalRunError
 from serverless_patterns.local import cdk_cli, cli
+from serverless_patterns.local.account import Account
 from serverless_patterns.local.cdk_cli import App, CdkCli
 from serverless_patterns.local.commands import Choice
 from serverless_patterns.local.drives import drive_of
@@ -29,6 +32,19 @@ stack = cdk.Stack(app, "mine")
 cdk.CfnResource(stack, "Topic", type="AWS::SNS::Topic")
 cdk.CfnResource(stack, "Group", type="AWS::XRay::Group", properties={"GroupName": "all"})
 cdk.CfnOutput(stack, "Answer", value="42")
+app.synth()
+"""
+OWN_APIS = """
+import aws_cdk as cdk
+from aws_cdk import aws_apigateway, aws_apigatewayv2
+app = cdk.App()
+stack = cdk.Stack(app, "own-apis")
+shop = aws_apigatewayv2.HttpApi(stack, "Shop")
+cdk.CfnOutput(stack, "Endpoint", value=shop.api_endpoint)
+cdk.CfnOutput(stack, "Url", value=shop.url)
+orders = aws_apigateway.RestApi(stack, "Orders", cloud_watch_role=False)
+orders.root.add_method("GET", aws_apigateway.MockIntegration())
+cdk.CfnOutput(stack, "OrdersUrl", value=orders.url)
 app.synth()
 """
 SLOW_APP = """
@@ -73,9 +89,22 @@ def test_down_without_an_emulator_is_friendly(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == "No emulator is running here.\n"
 
 
-def test_a_drive_of_what_is_not_deployed_says_so(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["drive", "--endpoint-url", emulator.url, "--environment", "nowhere"]) == 1
-    assert "the stack nowhere-api-crud cannot be found" in capsys.readouterr().err
+@pytest.mark.parametrize("pattern", [[], ["--pattern", "api_crud"]], ids=["all", "one"])
+def test_a_drive_where_nothing_is_to_be_driven_says_what_is_and_what_to_do_with_an_app_of_ones_own(
+    pattern: list[str], emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["drive", "--endpoint-url", emulator.url, "--environment", "nowhere", *pattern]) == 1
+    assert capsys.readouterr().err == (
+        f"error: there is nothing to drive at {emulator.url}: no stack such as nowhere-api-crud is deployed there "
+        "(the drives know only the stacks of this library's own app): deploy that first; to an app of your own send requests, "
+        "at the addresses that `deploy` prints\n"
+    )
+
+
+def test_a_report_of_a_stack_that_is_not_there_names_the_stack(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["report", "2026-03-01", "--endpoint-url", emulator.url, "--environment", "nowhere"]) == 1
+    says = f"error: there is no stack nowhere-scheduled-report at {emulator.url}: deploy it first\n"
+    assert capsys.readouterr().err == says
 
 
 @pytest.mark.parametrize("command", ["deploy", "drive", "demo"])
@@ -208,14 +237,52 @@ def test_a_process_that_has_got_the_number_of_a_dead_emulator_is_left_alone(
     assert "is stopped" in capsys.readouterr().out
 
 
-def test_the_demo_of_a_users_own_app_deploys_it_and_leaves_nothing(command_line: CommandLine, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("_up")
+def test_the_addresses_of_a_users_own_apis_are_printed_as_they_answer_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(OWN_APIS)
+    (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
+    assert cli.main(["deploy", "--app", f"{sys.executable} mine.py"]) == 0
+    printed = dict(line.split() for line in capsys.readouterr().out.splitlines() if "http://localhost" in line)
+    assert answer_of(printed["Endpoint"] + "/products") == answer_of(printed["Url"]) == (404, '{"message": "Not Found"}')
+    assert answer_of(printed["OrdersUrl"])[0] == 200
+
+
+def answer_of(url: str) -> tuple[int, str]:
+    answer = URLLib3Session().send(AWSRequest("GET", url).prepare())
+    return answer.status_code, answer.text
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"),
+    [
+        ("http://33022772.execute-api.localhost:4567", "{url}/_aws/execute-api/33022772"),
+        ("http://33022772.execute-api.localhost:4567/prod/x", "{url}/_aws/execute-api/33022772/prod/x"),
+        ("https://33022772.execute-api.us-east-1.amazonaws.com/prod/", "{url}/_aws/execute-api/33022772/prod/"),
+        ("orders at https://33022772.execute-api.us-east-1.amazonaws.com", "orders at {url}/_aws/execute-api/33022772"),
+        ("https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com/prod", "{value}"),
+        ("arn:aws:execute-api:us-east-1:000000000000:33022772/*", "{value}"),
+    ],
+    ids=["HTTP API", "with a path", "REST API", "in a sentence", "in an account of AWS", "ARN"],
+)
+def test_an_address_of_an_api_of_the_emulator_is_told_as_one_that_any_client_finds(value: str, printed: str) -> None:
+    url = "http://localhost:4567"
+    assert Account(url).reachable(value) == printed.format(url=url, value=value)
+
+
+@pytest.mark.parametrize("app", [["--app", "python mine.py"], []], ids=["by --app", "by cdk.json"])
+def test_the_demo_of_a_users_own_app_deploys_it_and_leaves_nothing(
+    app: list[str], command_line: CommandLine, tmp_path: Path
+) -> None:
     own = ["cdk.json", "mine.py", "node_modules"]
     (tmp_path / "mine.py").write_text(SMALLEST_APP)
     (tmp_path / "cdk.json").write_text(json.dumps({"app": "python mine.py", "context": {QUALIFIER: "own"}}))
     (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
-    done = command_line("demo", "--app", "python mine.py")
+    done = command_line("demo", *app)
     assert done.returncode == 0, done.stderr
     assert "Deploy mine" in done.stdout
+    assert "Deployed, and not driven: the drives know only the stacks of this library's own app." in done.stdout
     assert "Answer  42" in done.stdout
     assert "only configures another resource: AWS::XRay::Group mine/Group" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == own
@@ -273,7 +340,7 @@ def test_an_unknown_environment_is_named_with_those_that_there_are(command_line)
 def test_only_what_is_packed_for_this_machine_is_driven():
     assert Choice("local").not_driven is None
     assert Choice("dev").not_driven == "the handlers of dev are packed for Lambda, and only those of local for this machine"
-    assert Choice("local", app="python app.py").not_driven == "the drives know only the patterns of this library"
+    assert Choice("local", app="python app.py").not_driven == "the drives know only the stacks of this library's own app"
 
 
 def test_an_endpoint_that_is_no_url_is_named_with_one_that_is(command_line):

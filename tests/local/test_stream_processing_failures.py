@@ -315,6 +315,15 @@ def test_a_record_that_was_given_up_does_not_take_the_place_of_what_has_come_sin
     assert items.actions(given_up.name) == ["INSERTED", "MODIFIED"]
 
 
+def test_a_record_that_was_given_up_does_not_bring_back_an_item_that_was_removed_since(items, given_up):
+    items.remove(given_up.name)
+    assert eventually(lambda: items.row(given_up.name).get("removed"), wanted=True)
+    assert items.invoke(given_up.records) == {"batchItemFailures": []}
+    assert items.row(given_up.name)["removed"]
+    actions = items.actions(given_up.name)
+    assert (actions.count("INSERTED"), actions[-1]) == (1, "REMOVED")
+
+
 def test_records_that_are_given_up_while_the_bucket_is_gone_are_counted_and_the_stream_still_has_them(streams):
     own, name = streams.Own, new_id("lost")
     with own.without_bucket():

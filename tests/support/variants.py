@@ -334,7 +334,7 @@ def _stream_kinesis_key() -> Mapping[str, Any]:
         source=KinesisOptions(retention=Duration.days(7), shards=2),
         key_field="customer_id",
         schema={"type": "object", "properties": {"customer_id": {"type": "string"}}, "required": ["customer_id"]},
-        audit_retention=Duration.days(90),
+        audit_retention=Duration.days(365),
         encryption_key=key,
     )
     customers.add_alarms(Alerts())
