@@ -5,6 +5,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tests.proofs.alarm_limits import (
+    A_MINUTE,
+    A_PERCENT,
+    A_PERCENT_OF_ANSWERS,
+    AN_HOUR,
+    GOES_ON,
+    MISSING,
+    ONE,
+    REQUESTS,
+    STALLS,
+    UNREAD,
+    GoesOff,
+    above,
+    half_of_the_tries,
+    nearly_lost,
+    oldest_message,
+    part_of_timeout,
+    three_of_five_or_one_of_a_report,
+)
 from tests.proofs.alarms import Alarm, alarms_of
 
 
@@ -42,6 +61,7 @@ class AlarmKind:
         metrics: What they watch: namespace and name of each metric.
         tier: How urgent it is.
         proof: How it is known that they go off.
+        goes_off: When they go off. Default: when there is one.
     """
 
     suffix: str
@@ -49,6 +69,7 @@ class AlarmKind:
     metrics: tuple[str, ...]
     tier: Literal["critical", "warning"]
     proof: Seen | Asserted
+    goes_off: GoesOff = ONE
 
     def covers(self, alarm: Alarm) -> bool:
         """Whether an alarm is of this kind."""
@@ -76,10 +97,16 @@ _REST = Asserted(
 )
 
 KINDS = (
-    AlarmKind("ServerErrors", "HTTP API", ("AWS/ApiGateway 5xx", "AWS/ApiGateway Count"), "critical", _BY_METRIC),
-    AlarmKind("ServerErrors", "REST API", ("AWS/ApiGateway 5XXError", "AWS/ApiGateway Count"), "critical", _REST),
-    AlarmKind("Latency", "API", ("AWS/ApiGateway Latency",), "warning", _BY_METRIC),
-    AlarmKind("Errors", "function behind an API", ("AWS/Lambda Errors", "AWS/Lambda Invocations"), "critical", _BY_METRIC),
+    AlarmKind(
+        "ServerErrors", "HTTP API", ("AWS/ApiGateway 5xx", "AWS/ApiGateway Count"), "critical", _BY_METRIC, A_PERCENT_OF_ANSWERS
+    ),
+    AlarmKind(
+        "ServerErrors", "REST API", ("AWS/ApiGateway 5XXError", "AWS/ApiGateway Count"), "critical", _REST, A_PERCENT_OF_ANSWERS
+    ),
+    AlarmKind("Latency", "API", ("AWS/ApiGateway Latency",), "warning", _BY_METRIC, above(part_of_timeout(0.5), "p99", (3, 5))),
+    AlarmKind(
+        "Errors", "function behind an API", ("AWS/Lambda Errors", "AWS/Lambda Invocations"), "critical", _BY_METRIC, A_PERCENT
+    ),
     AlarmKind(
         "Errors",
         "function that works events",
@@ -94,8 +121,22 @@ KINDS = (
         "warning",
         _by_fault("test_a_crash_sets_off_the_alarm_of_its_function_and_of_no_other"),
     ),
-    AlarmKind("Throttles", "function", ("AWS/Lambda Throttles",), "warning", _BY_METRIC),
-    AlarmKind("Duration", "function", ("AWS/Lambda Duration",), "warning", _BY_METRIC),
+    AlarmKind(
+        "Throttles",
+        "function",
+        ("AWS/Lambda Throttles",),
+        "warning",
+        _BY_METRIC,
+        GoesOff(periods=three_of_five_or_one_of_a_report),
+    ),
+    AlarmKind(
+        "Duration",
+        "function",
+        ("AWS/Lambda Duration",),
+        "warning",
+        _BY_METRIC,
+        above(part_of_timeout(0.8), "p99", three_of_five_or_one_of_a_report),
+    ),
     AlarmKind(
         "UnexpectedErrors",
         "bundled handler of a queue, a stream or a step",
@@ -117,14 +158,29 @@ KINDS = (
         "critical",
         _by_fault("test_an_event_that_is_given_up_and_kept_nowhere_sets_off_its_alarm"),
     ),
-    AlarmKind("RecordsAge", "function that reads a stream", ("AWS/Lambda IteratorAge",), "warning", _BY_METRIC),
-    AlarmKind("RecordsAgeCritical", "function that reads a stream", ("AWS/Lambda IteratorAge",), "critical", _BY_METRIC),
+    AlarmKind(
+        "RecordsAge",
+        "function that reads a stream",
+        ("AWS/Lambda IteratorAge",),
+        "warning",
+        _BY_METRIC,
+        above(A_MINUTE, periods=(3, 5)),
+    ),
+    AlarmKind(
+        "RecordsAgeCritical",
+        "function that reads a stream",
+        ("AWS/Lambda IteratorAge",),
+        "critical",
+        _BY_METRIC,
+        above(half_of_the_tries),
+    ),
     AlarmKind(
         "RecordsUnread",
         "table and the reader of its stream",
         ("AWS/DynamoDB ConsumedWriteCapacityUnits", "AWS/Lambda PolledEventCount"),
         "critical",
         _BY_METRIC,
+        UNREAD,
     ),
     AlarmKind(
         "RecordsUnread",
@@ -132,6 +188,7 @@ KINDS = (
         ("AWS/Kinesis IncomingRecords", "AWS/Lambda PolledEventCount"),
         "critical",
         _BY_METRIC,
+        UNREAD,
     ),
     AlarmKind(
         "RecordsGivenUp",
@@ -161,18 +218,40 @@ KINDS = (
         "critical",
         _by_fault("test_a_record_that_nobody_can_take_sets_off_its_alarm"),
     ),
-    AlarmKind("StreamAge", "Kinesis stream", ("AWS/Kinesis GetRecords.IteratorAgeMilliseconds",), "warning", _BY_METRIC),
     AlarmKind(
-        "StreamAgeCritical", "Kinesis stream", ("AWS/Kinesis GetRecords.IteratorAgeMilliseconds",), "critical", _BY_METRIC
+        "StreamAge",
+        "Kinesis stream",
+        ("AWS/Kinesis GetRecords.IteratorAgeMilliseconds",),
+        "warning",
+        _BY_METRIC,
+        above(A_MINUTE, periods=(3, 5)),
     ),
-    AlarmKind("StreamRefused", "Kinesis stream", ("AWS/Kinesis WriteProvisionedThroughputExceeded",), "critical", _BY_METRIC),
-    AlarmKind("QueueAge", "queue", ("AWS/SQS ApproximateAgeOfOldestMessage",), "warning", _BY_METRIC),
+    AlarmKind(
+        "StreamAgeCritical",
+        "Kinesis stream",
+        ("AWS/Kinesis GetRecords.IteratorAgeMilliseconds",),
+        "critical",
+        _BY_METRIC,
+        above(half_of_the_tries),
+    ),
+    AlarmKind(
+        "StreamRefused", "Kinesis stream", ("AWS/Kinesis WriteProvisionedThroughputExceeded",), "critical", _BY_METRIC, GOES_ON
+    ),
+    AlarmKind(
+        "QueueAge",
+        "queue",
+        ("AWS/SQS ApproximateAgeOfOldestMessage",),
+        "warning",
+        _BY_METRIC,
+        above(oldest_message, periods=(3, 5)),
+    ),
     AlarmKind(
         "QueueStall",
         "queue and its function",
         ("AWS/SQS ApproximateAgeOfOldestMessage", "AWS/Lambda Invocations", "AWS/Lambda Errors"),
         "critical",
         _BY_METRIC,
+        STALLS,
     ),
     AlarmKind(
         "DeadLetters",
@@ -180,8 +259,16 @@ KINDS = (
         ("AWS/SQS ApproximateNumberOfMessagesVisible",),
         "critical",
         _by_fault("test_a_message_that_cannot_be_worked_sets_off_the_alarm_of_its_dead_letter_queue"),
+        GoesOff(statistic="Maximum"),
     ),
-    AlarmKind("DeadLettersAge", "dead-letter queue", ("AWS/SQS ApproximateAgeOfOldestMessage",), "warning", _BY_METRIC),
+    AlarmKind(
+        "DeadLettersAge",
+        "dead-letter queue",
+        ("AWS/SQS ApproximateAgeOfOldestMessage",),
+        "warning",
+        _BY_METRIC,
+        above(nearly_lost, period=300),
+    ),
     AlarmKind(
         "NotificationsFailed",
         "topic",
@@ -237,6 +324,7 @@ KINDS = (
         ("ServerlessPatterns ReportSucceeded",),
         "critical",
         _by_fault("test_a_report_that_stays_away_sets_off_its_alarm_until_there_is_one"),
+        MISSING,
     ),
     AlarmKind(
         "ExecutionsFailed",
@@ -260,8 +348,8 @@ KINDS = (
         _by_fault("test_an_execution_that_somebody_stops_sets_off_its_alarm"),
     ),
     AlarmKind("ExecutionsThrottled", "state machine", ("AWS/States ExecutionThrottled",), "critical", _BY_METRIC),
-    AlarmKind("Throttles", "table", ("AWS/DynamoDB ThrottledRequests",), "critical", _BY_METRIC),
-    AlarmKind("SystemErrors", "table", ("AWS/DynamoDB SystemErrors",), "critical", _BY_METRIC),
+    AlarmKind("Throttles", "table", ("AWS/DynamoDB ThrottledRequests",), "critical", _BY_METRIC, REQUESTS),
+    AlarmKind("SystemErrors", "table", ("AWS/DynamoDB SystemErrors",), "critical", _BY_METRIC, REQUESTS),
     AlarmKind(
         "CircuitOpened",
         "bundled worker of orders",
@@ -269,7 +357,14 @@ KINDS = (
         "warning",
         _by_fault("test_an_open_circuit_sets_off_its_alarm"),
     ),
-    AlarmKind("OrdersPostponed", "bundled worker of orders", ("ServerlessPatterns PostponedSeconds",), "critical", _BY_METRIC),
+    AlarmKind(
+        "OrdersPostponed",
+        "bundled worker of orders",
+        ("ServerlessPatterns PostponedSeconds",),
+        "critical",
+        _BY_METRIC,
+        above(AN_HOUR),
+    ),
 )
 
 

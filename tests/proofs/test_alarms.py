@@ -16,10 +16,10 @@ from tests.proofs.alarm_proofs import KINDS, Asserted, Seen, kind_of, proven
 from tests.proofs.alarms import alarms_of, outputs_of
 from tests.proofs.aws_commands import fault_of
 from tests.proofs.published_metrics import PUBLISHED
-from tests.support.variants import variants
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "alarms.md").read_text(encoding="utf-8")
+ROWS = [line for line in PAGE.splitlines() if re.match(r"\| `…", line)]
 SOURCES = [file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py")]
 #: Of each kind of resource, what some alarm must watch. Queues are of two kinds: see below.
 #: The table of docs/alarms.md says why.
@@ -62,13 +62,6 @@ LONGEST = {
     "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{AT}:secret:{{id}}-1A2B3C4D5E6F-AbCdEf",
 }
 LONGEST_QUEUE_ARN = f"arn:aws:sqs:{AT}:" + "q" * 80
-
-
-@pytest.fixture(scope="module")
-def every_template(templates):
-    """Name -> template, of all environments and all other shapes; and what their alarm stacks give them."""
-    deployed = {name: template for stacks in templates.values() for name, template in stacks.items()}
-    return deployed | dict(variants())
 
 
 @pytest.fixture(scope="module")
@@ -400,15 +393,26 @@ def test_each_kind_was_seen_by_a_test_that_there_is_or_says_why_not():
 
 
 def test_the_page_has_a_row_for_each_kind_of_alarm_with_its_proof():
-    rows = [line for line in PAGE.splitlines() if re.match(r"\| `…", line)]
     expected = {
         (f"`…{kind.suffix}`", kind.of, kind.tier, ", ".join(f"`{each}`" for each in kind.metrics), kind.proven)
         for kind in KINDS
     }
-    cells = [tuple(cell.strip() for cell in row.strip("|").split("|")) for row in rows]
+    cells = [tuple(cell.strip() for cell in row.strip("|").split("|")) for row in ROWS]
     found = {(name, of, tier, metrics, proof) for name, of, metrics, _, tier, proof in cells}
     assert (found - expected, expected - found) == (set(), set())
     assert len(cells) == len(KINDS)
+
+
+#: In how many periods: the others depend on what is watched.
+FIXED = [kind for kind in KINDS if isinstance(kind.goes_off.periods, tuple)]
+
+
+@pytest.mark.parametrize("kind", FIXED, ids=lambda kind: f"{kind.suffix} of {kind.of}")
+def test_the_page_says_in_how_many_periods_a_kind_goes_off(kind):
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in ROWS]
+    (words,) = [words for name, of, _, words, _, _ in cells if (name, of) == (f"`…{kind.suffix}`", kind.of)]
+    said = [(int(some), int(of)) for some, of in re.findall(r"(\d+) of (\d+)", words)]
+    assert said == ([kind.goes_off.periods] if kind.goes_off.periods != (1, 1) else [])
 
 
 def test_the_alarms_of_the_catalogue_were_all_seen(templates, imports):

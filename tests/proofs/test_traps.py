@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.proofs.checks.deliveries import wrongly_looped
 from tests.proofs.traps.every_trap import SCANNED, TRAPS, outcomes
+from tests.proofs.traps.plants import setting_in_policy
 from tests.proofs.traps.trap import Rule, Trap
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -22,6 +24,9 @@ SHARES = {
     "permissions_too_wide": "report.scope == ()",
     "scenarios_that_fail": "run_with(",
 }
+ALL_BUT_SOME = setting_in_policy(
+    "AWS::IAM::ManagedPolicy", "Worker", {"Effect": "Allow", "NotAction": "iam:*", "NotResource": "arn:aws:s3:::b"}
+)
 CHECKED = [trap for trap in TRAPS if isinstance(trap, Trap) and not isinstance(trap.check, Rule)]
 
 
@@ -59,6 +64,12 @@ def test_a_plant_that_changes_nothing_is_refused():
     trap = Trap("nothing", "prod-api-crud", lambda _: None, lambda _: ["wrong"])
     with pytest.raises(AssertionError, match="nothing was changed"):
         outcomes([trap], [])
+
+
+def test_a_statement_of_all_but_some_hides_no_loop():
+    (loop,) = [trap for trap in CHECKED if trap.check is wrongly_looped]
+    both = Trap("both", loop.stack, lambda resources: [plant(resources) for plant in (loop.plant, ALL_BUT_SOME)], loop.check)
+    assert both.check(both.planted) == loop.check(loop.planted) != []
 
 
 def _describe(resources):

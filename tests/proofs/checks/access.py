@@ -36,6 +36,8 @@ SOURCES = frozenset(
         "kms:EncryptionContext:aws:logs:arn",
     }
 )
+#: What gives permissions to a role beside its policy, and to people.
+UNREAD = frozenset(f"AWS::IAM::{name}" for name in ("AccessKey", "Group", "GroupPolicy", "RolePolicy", "User", "UserPolicy"))
 #: The resource policies, and where each keeps its document.
 RESOURCE_POLICIES = {
     "AWS::KMS::Key": "KeyPolicy",
@@ -57,6 +59,8 @@ def wide_statements(template: Template) -> list[str]:
 
 
 def _is_wide(statement: Mapping[str, Any]) -> bool:
+    if {"NotAction", "NotResource"} & set(statement):  # all but some
+        return bool(statement["Effect"] == "Allow")
     actions = set(_listed(statement["Action"]))
     everything = '"*"' in json.dumps(statement["Resource"]) and not actions <= WITHOUT_RESOURCE
     return everything or any("*" in action for action in actions)
@@ -78,12 +82,18 @@ def managed_policies(template: Template) -> list[str]:
     return [key for key, role in resources(template, "AWS::IAM::Role").items() if role["Properties"].get("ManagedPolicyArns")]
 
 
+def unread_permissions(template: Template) -> list[str]:
+    """Permissions where nothing that measures them looks: inside of a role, and those of users and groups."""
+    inside = [key for key, role in resources(template, "AWS::IAM::Role").items() if role["Properties"].get("Policies")]
+    return inside + [key for key, each in template["Resources"].items() if each["Type"] in UNREAD]
+
+
 def permissions_without_source(template: Template) -> list[str]:
     """Permissions to invoke a function that are not for one service on behalf of one source."""
     return [
         key
         for key, permission in resources(template, "AWS::Lambda::Permission").items()
-        if not permission["Properties"]["Principal"].endswith(".amazonaws.com")
+        if not str(permission["Properties"]["Principal"]).endswith(".amazonaws.com")
         or not {"SourceArn", "SourceAccount"} & set(permission["Properties"])
     ]
 
@@ -104,8 +114,14 @@ def open_to_anybody(template: Template) -> list[str]:
     return [
         f"{key}: {json.dumps(each)}"
         for key, each in _resource_statements(template)
-        if each["Effect"] == "Allow" and ("NotPrincipal" in each or each["Principal"] in ("*", {"AWS": "*"}))
+        if each["Effect"] == "Allow" and ("NotPrincipal" in each or "*" in principals(each["Principal"]))
     ]
+
+
+def principals(principal: Any) -> list[Any]:
+    """Whom a statement is about, of whatever kind and in whatever form they are named."""
+    named = principal.values() if isinstance(principal, dict) else [principal]
+    return [each for value in named for each in _listed(value)]
 
 
 def roles_without_source(template: Template) -> list[str]:
@@ -114,7 +130,7 @@ def roles_without_source(template: Template) -> list[str]:
         f"{key}: {service}"
         for key, role in resources(template, "AWS::IAM::Role").items()
         for statement in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-        for service in statement["Principal"].values()
+        for service in principals(statement["Principal"])
         if service not in WITHOUT_SOURCE and not _names_a_source(statement)
     ]
 

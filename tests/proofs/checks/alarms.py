@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from serverless_patterns import Environment
+from tests.proofs.alarm_proofs import kind_of
+from tests.proofs.alarms import alarms_of
 from tests.support.synthesis import resources
 
 Template = Mapping[str, Any]
@@ -21,6 +23,11 @@ def _is_told(alarm: Mapping[str, Any], wanted: bool) -> bool:
     tier = re.search(r"\[(critical|warning|info)\]", description)
     actions = json.dumps(alarm.get("AlarmActions", []))
     return tier is not None and "First: " in description and (tier[1].capitalize() in actions) is wanted
+
+
+def unlike_their_kind(template: Template) -> list[str]:
+    """Alarms that go off for more, less or something else than those of their kind, and those whose actions are off."""
+    return [f"{alarm.name}: {each}" for alarm in alarms_of("", template) for each in kind_of(alarm).goes_off.unlike(alarm)]
 
 
 def watching_nothing(template: Template) -> list[str]:

@@ -2,13 +2,15 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from serverless_patterns.guard.stateful import is_stateful, policy, strength
 from tests.support.synthesis import resources
 
 Template = Mapping[str, Any]
+#: All addresses.
+EVERYWHERE = frozenset({"0.0.0.0/0", "::/0"})
 #: The strength of a policy that keeps all, after a first deploy at least.
 KEPT = 2
 #: What names a resource for its whole region or account: with one, a second stack or a replacement fails.
@@ -160,4 +162,14 @@ def exposed_databases(template: Template) -> list[str]:
         }
         found += [f"{key}: {name}" for name, is_right in right.items() if not is_right]
     public = resources(template, "AWS::RDS::DBInstance").items()
-    return found + [f"{key}: public" for key, each in public if each["Properties"].get("PubliclyAccessible") is not False]
+    found += [f"{key}: public" for key, each in public if each["Properties"].get("PubliclyAccessible") is not False]
+    return found + [f"{key}: open to the internet" for key, rule in _ways_in(template) if set(rule.values()) & EVERYWHERE]
+
+
+def _ways_in(template: Template) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Logical id and texts of each rule that lets something in."""
+    groups = resources(template, "AWS::EC2::SecurityGroup").items()
+    rules = [(key, rule) for key, each in groups for rule in each["Properties"].get("SecurityGroupIngress", [])]
+    rules += [(key, each["Properties"]) for key, each in resources(template, "AWS::EC2::SecurityGroupIngress").items()]
+    for key, rule in rules:
+        yield key, {name: value for name, value in rule.items() if isinstance(value, str)}

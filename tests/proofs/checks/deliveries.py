@@ -159,8 +159,8 @@ def _destinations(template: Template, function: str) -> set[str]:
         for policy in policies
         if {"Ref": role} in policy["Roles"]
         for statement in policy["PolicyDocument"]["Statement"]
-        if "sqs:SendMessage" in statement["Action"]
-        for name in _referred(statement["Resource"])
+        if "sqs:SendMessage" in statement.get("Action", [])
+        for name in _referred(statement.get("Resource", []))
     }
 
 

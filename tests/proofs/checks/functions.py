@@ -29,6 +29,19 @@ def unlike_the_library(template: Template) -> list[str]:
     return found
 
 
+def starved(template: Template) -> list[str]:
+    """Functions that never run, and those that may run less often at once than their pollers start batches: these come back."""
+    mappings = [each["Properties"] for each in resources(template, "AWS::Lambda::EventSourceMapping").values()]
+    found = []
+    for key, function in resources(template, "AWS::Lambda::Function").items():
+        reserved = function["Properties"].get("ReservedConcurrentExecutions")
+        own = [each for each in mappings if each["FunctionName"] == {"Ref": key}]
+        started = sum(each.get("ScalingConfig", {}).get("MaximumConcurrency", 1) for each in own)
+        if reserved is not None and reserved < max(started, 1):
+            found.append(f"{key}: {reserved}")
+    return found
+
+
 def unreadable_settings(template: Template) -> list[str]:
     """Functions whose handler cannot read its settings from the variables that the template gives it."""
     found = []

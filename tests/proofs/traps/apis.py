@@ -4,8 +4,11 @@ from functools import partial
 
 from serverless_patterns import ApiCrud, Cors
 from tests.proofs.checks.apis import (
+    beyond_the_account,
     bodies_in_logs,
     bodies_past_the_model,
+    misunderstood_integrations,
+    open_to_every_site,
     origins_with_credentials,
     telltale_access_logs,
     unchecked_bodies,
@@ -69,6 +72,48 @@ APIS = [
     ),
     Trap("everybody may call a method", REST, setting(METHOD, "POST", "AuthorizationType", "NONE"), Rule("APIG4")),
     Trap("every site may use a visitor's credentials", REST, _every_origin, origins_with_credentials),
+    Trap(
+        "scripts of every site may call the API",
+        API,
+        setting("AWS::ApiGatewayV2::Api", "", "CorsConfiguration", {"AllowOrigins": ["*"]}),
+        open_to_every_site,
+    ),
+    Trap(
+        "the throttle of an API is higher than the account's",
+        API,
+        setting(HTTP_STAGE, "", "DefaultRouteSettings/ThrottlingRateLimit", 100_000),
+        beyond_the_account,
+    ),
+    Trap(
+        "the throttle of a REST API is higher than the account's",
+        REST,
+        setting(STAGE, "", "MethodSettings/0/ThrottlingBurstLimit", 10_000),
+        beyond_the_account,
+    ),
+    Trap(
+        "the throttle of a usage plan is higher than the account's",
+        REST,
+        setting("AWS::ApiGateway::UsagePlan", "", "Throttle/RateLimit", 100_000),
+        beyond_the_account,
+    ),
+    Trap(
+        "the handler gets events of another format",
+        API,
+        setting("AWS::ApiGatewayV2::Integration", "", "PayloadFormatVersion", "1.0"),
+        misunderstood_integrations,
+    ),
+    Trap(
+        "the API answers after a second that the function took too long",
+        API,
+        setting("AWS::ApiGatewayV2::Integration", "", "TimeoutInMillis", 1000),
+        misunderstood_integrations,
+    ),
+    Trap(
+        "a method answers after a second that the function took too long",
+        REST,
+        setting(METHOD, "POST", "Integration/TimeoutInMillis", 1000),
+        misunderstood_integrations,
+    ),
     Refusal(
         "every site is given a visitor's credentials",
         REST,

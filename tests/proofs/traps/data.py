@@ -130,6 +130,12 @@ DATABASES = [
         setting("AWS::RDS::DBInstance", "", "PubliclyAccessible", value=True),
         exposed_databases,
     ),
+    Trap(
+        "the internet can reach a port of the database",
+        REPORT,
+        setting("AWS::EC2::SecurityGroup", "", "SecurityGroupIngress", [{"CidrIp": "0.0.0.0/0", "IpProtocol": "tcp"}]),
+        exposed_databases,
+    ),
     Trap("the database is not encrypted", REPORT, without(CLUSTER, "", "StorageEncrypted"), exposed_databases),
     Trap("the database is not backed up for long", REPORT, without(CLUSTER, "", "BackupRetentionPeriod"), exposed_databases),
     Trap(

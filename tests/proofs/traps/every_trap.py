@@ -11,12 +11,15 @@ from tests.proofs.traps.alarms import ALARMS
 from tests.proofs.traps.apis import APIS, FUNCTIONS
 from tests.proofs.traps.data import DATABASES, IN_TRANSIT_AND_AT_REST, KEPT
 from tests.proofs.traps.deliveries import DELIVERIES, QUEUES, STREAMS
+from tests.proofs.traps.principals import OF_STRANGERS
+from tests.proofs.traps.settings import FEEDS, SECRETS, STORES, UNDER_THE_KEY
 from tests.proofs.traps.trap import Refusal, Rule, Trap
 from tools.scan import Finding, scanned_name
 
 TRAPS: tuple[Trap | Refusal, ...] = (
     *OF_FUNCTIONS,
     *OF_SERVICES,
+    *OF_STRANGERS,
     *QUEUES,
     *STREAMS,
     *DELIVERIES,
@@ -25,6 +28,10 @@ TRAPS: tuple[Trap | Refusal, ...] = (
     *IN_TRANSIT_AND_AT_REST,
     *KEPT,
     *DATABASES,
+    *UNDER_THE_KEY,
+    *STORES,
+    *SECRETS,
+    *FEEDS,
     *ALARMS,
 )
 SCANNED = tuple(trap for trap in TRAPS if isinstance(trap, Trap) and isinstance(trap.check, Rule))

@@ -39,6 +39,11 @@ def attribute(kind: str, part: str, name: str, value: str) -> Plant:
     return lambda resources: one_of(resources, kind, part).update({name: value})
 
 
+def added(kind: str, properties: Mapping[str, object]) -> Plant:
+    """One resource more."""
+    return lambda resources: resources.update({"Added": {"Type": kind, "Properties": copy.deepcopy(dict(properties))}})
+
+
 def removed(kind: str, part: str) -> Plant:
     """No such resource."""
 
