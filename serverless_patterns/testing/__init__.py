@@ -40,8 +40,11 @@ may write to all logs, and is reported as wider than it is used. The functions o
 
 Scenarios must go through every branch that calls AWS: what none of them does counts as not used.
 
+What no template shows - what other stacks export, the keys of SecureStrings, the databases behind hosts - is asked for where
+something depends on it, and given as ``imports`` of ``ResolvedTemplate.of``.
+
 ``service_reports(template)`` says the same of the roles and policies by which AWS's services work for the stack: API Gateway,
-EventBridge, Scheduler, SNS, S3 and Step Functions.
+EventBridge, Scheduler, SNS, S3 and Step Functions. What it cannot judge it names in ``unjudged``.
 """
 
 from serverless_patterns.testing.actions import needs_of, needs_of_all

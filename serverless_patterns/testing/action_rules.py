@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from serverless_patterns.testing.arn_rules import key_arn, need, table_arn
 from serverless_patterns.testing.arns import Arns, texts_in
+from serverless_patterns.testing.databases import database_id
 from serverless_patterns.testing.need import Need
 from serverless_patterns.testing.s3_rules import S3_RULES
 
@@ -164,6 +165,30 @@ def _re_encryption(arns: Arns) -> Iterator[Need]:
         yield need(arns, action, key_arn(arns, action, arns.parameters[name]))
 
 
+def _database_user(arns: Arns) -> Iterator[Need]:
+    """A token signs a user in to the database of a host: of the template, or one that the caller gives.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.IAMPolicy.html
+    """
+    host = str(arns.parameters["DBHostname"])
+    found = database_id(arns.template, host) or arns.template.imports.get(host)
+    if found is None:
+        remedy = (
+            f"give it, as ResolvedTemplate.of(..., imports={{{host!r}: 'cluster-...'}}), with what AWS calls its resource id"
+        )
+        raise arns.unknown(action="rds-db:connect", remedy=f"{host} is no database of the template: {remedy}")
+    yield need(arns, "rds-db:connect", arns.at("rds-db", f"dbuser:{found}/{arns.parameters['DBUsername']}"))
+
+
+def _distributed_database(arns: Arns) -> Iterator[Need]:
+    """The host of a cluster of Aurora DSQL begins with its id.
+
+    https://docs.aws.amazon.com/aurora-dsql/latest/userguide/authentication-authorization.html
+    """
+    cluster = str(arns.parameters["Hostname"]).partition(".")[0]
+    yield need(arns, f"dsql:{arns.call.operation}", arns.at("dsql", f"cluster/{cluster}"))
+
+
 _DATA_API = ("BatchExecuteStatement", "BeginTransaction", "CommitTransaction", "ExecuteStatement", "RollbackTransaction")
 #: Service, operation -> what it needs.
 RULES: Mapping[tuple[str, str], Callable[[Arns], Iterable[Need]]] = {
@@ -176,7 +201,10 @@ RULES: Mapping[tuple[str, str], Callable[[Arns], Iterable[Need]]] = {
     ("dynamodb", "TransactGetItems"): _transaction,
     ("dynamodb", "TransactWriteItems"): _transaction,
     ("events", "PutEvents"): _events,
+    ("dsql", "DbConnect"): _distributed_database,
+    ("dsql", "DbConnectAdmin"): _distributed_database,
     ("kms", "ReEncrypt"): _re_encryption,
+    ("rds", "GenerateDbAuthToken"): _database_user,
     **{("rds-data", operation): _statement_in_database for operation in _DATA_API},
     **{("s3", operation): rule for operation, rule in S3_RULES.items()},
     ("scheduler", "CreateSchedule"): _schedule,

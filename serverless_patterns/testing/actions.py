@@ -19,6 +19,7 @@ from serverless_patterns.testing.arns import Arns
 from serverless_patterns.testing.calls import Call
 from serverless_patterns.testing.key_needs import key_needs
 from serverless_patterns.testing.need import Need
+from serverless_patterns.testing.parameter_keys import parameter_key_needs
 from serverless_patterns.testing.reference import known_action
 from serverless_patterns.testing.renamed_actions import FREE, OTHER_NAMES, OTHER_PREFIXES
 from serverless_patterns.testing.template import ResolvedTemplate
@@ -89,6 +90,8 @@ def _no_action(call: Call, action: str) -> PatternError:
 
 def _key_needs(call: Call, template: ResolvedTemplate, needs: list[Need]) -> list[Need]:
     """What the call needs of the keys of the resources."""
+    if call.service == "ssm":
+        return list(parameter_key_needs(Arns(call, template)))
     if call.service != "s3":
         return key_needs(template, needs)
     if call.operation == "HeadObject" and call.parameters.get("ChecksumMode") != "ENABLED":

@@ -3,7 +3,7 @@
 The SDK is watched at one place that every call goes through: ``botocore.client.BaseClient._make_api_call``, on the class. So
 clients that were made while a handler was imported, resources, paginators, waiters and ``upload_file`` are seen as well. A
 presigned URL makes no call, but whoever uses it acts with the permissions of its signer: it counts as the call that it stands
-for.
+for. So does a token for a database.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from typing import Any
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ParamValidationError
 from botocore.signers import RequestSigner, S3PostPresigner
+
+from serverless_patterns.testing.database_tokens import client_of, signed_token
 
 
 @dataclass(frozen=True)
@@ -173,10 +175,16 @@ def _emit_api_params(original: Callable[..., Any], client: BaseClient, **request
 
 
 def _generate_presigned_url(original: Callable[..., Any], _: RequestSigner, **request: Any) -> Any:  # noqa: ANN401  the same
-    """A URL that is signed, for an operation or (without one: a token for a database) for none."""
+    """A URL that is signed, for an operation or as a token for a database."""
     sign = partial(original, **request)
     client, call = request["request_dict"].get("context", {}).pop(_PENDING, (None, None))
-    return sign() if call is None else _watched(client, call, sign)
+    if call is not None:
+        return _watched(client, call, sign)
+    token = signed_token(request)
+    if token is None:
+        return sign()
+    region = request.get("region_name")
+    return _watched(client_of(token.service, region), Call(*token, region, presigned=True), sign)
 
 
 def _generate_presigned_post(original: Callable[..., Any], _: S3PostPresigner, **request: Any) -> Any:  # noqa: ANN401  the same

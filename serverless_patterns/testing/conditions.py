@@ -28,13 +28,21 @@ def holds(conditions: Conditions, context: Mapping[str, Values], *, unknown: boo
     Raises:
         PatternError: A value holds a policy variable that has no value in the request.
     """
-    return all(
-        unknown
-        if _is_unknown(key.lower(), context)
-        else _one(name, [filled(value, context) for value in values], context.get(key.lower()) or None, unknown=unknown)
+    return not failing(conditions, context, unknown=unknown)
+
+
+def failing(conditions: Conditions, context: Mapping[str, Values], *, unknown: bool) -> list[str]:
+    """The keys of the conditions that do not hold, as the policy spells them; see ``holds``."""
+    return [
+        key
         for name, keys in conditions.items()
         for key, values in keys.items()
-    )
+        if not (
+            unknown
+            if _is_unknown(key.lower(), context)
+            else _one(name, [filled(value, context) for value in values], context.get(key.lower()) or None, unknown=unknown)
+        )
+    ]
 
 
 def _is_unknown(key: str, context: Mapping[str, Values]) -> bool:

@@ -45,36 +45,47 @@ def enforced(permissions: Permissions, template: ResolvedTemplate) -> Iterator[l
         ClientError: A presigned URL would be refused.
         PatternError: A call maps to no IAM action, or its parameters do not tell its resource.
     """
-    refused: list[Need] = []
-    useless: list[ClientError] = []
+    enforcement = _Enforcement(permissions, template)
+    with watching(enforcement.hold):
+        yield enforcement.refused
+    if enforcement.useless:
+        raise enforcement.useless[0]
 
-    def hold(client: BaseClient, call: Call, proceed: Callable[[], Any]) -> Any:  # noqa: ANN401  the service's answer
-        error = _refused(client, call)
+
+class _Enforcement:
+    """Stands around each call, and refuses what a role may not do."""
+
+    def __init__(self, permissions: Permissions, template: ResolvedTemplate) -> None:
+        self._permissions, self._template = permissions, template
+        #: What has been refused.
+        self.refused: list[Need] = []
+        #: What those would be answered who use the URLs that were presigned.
+        self.useless: list[ClientError] = []
+
+    def hold(self, client: BaseClient, call: Call, proceed: Callable[[], Any]) -> Any:  # noqa: ANN401  the service's answer
+        """Make a call that is allowed; refuse another one."""
+        error = self._refused(client, call)
         if error is None:
-            return _answered(client, call, proceed)
+            return self._answered(client, call, proceed)
         if not call.presigned:
             raise error
-        useless.append(error)
+        self.useless.append(error)
         return proceed()
 
-    def _answered(client: BaseClient, call: Call, proceed: Callable[[], Any]) -> Any:  # noqa: ANN401  the same
+    def _answered(self, client: BaseClient, call: Call, proceed: Callable[[], Any]) -> Any:  # noqa: ANN401  the same
         try:
             return proceed()
         except ClientError as error:
             code = str(error.response["Error"]["Code"])
-            hidden = _refused(client, replace(call, error=code)) if call.service == "s3" and code in NOT_FOUND else None
-            if hidden is not None:
+            hides = call.service == "s3" and code in NOT_FOUND
+            if hides and (hidden := self._refused(client, replace(call, error=code))):
                 raise hidden from None
             raise
 
-    def _refused(client: BaseClient, call: Call) -> ClientError | None:
-        need = next((each for each in needs_of(call, template) if not permissions.allows(each)), None)
+    def _refused(self, client: BaseClient, call: Call) -> ClientError | None:
+        needs = needs_of(call, self._template)
+        need = next((each for each in needs if not self._permissions.allows(each)), None)
         if need is None:
             return None
-        refused.append(need)
-        return refusal(client, call, need, permissions.principal)
-
-    with watching(hold):
-        yield refused
-    if useless:
-        raise useless[0]
+        self.refused.append(need)
+        return refusal(client, call, need, self._permissions.principal)

@@ -16,7 +16,22 @@ from serverless_patterns.errors import PatternError
 
 #: What a removed property resolves to: it then leaves its object or its list.
 NO_VALUE = object()
+_UNKNOWN = re.compile(r"\$\{(?:Import:(?P<import>[^}]+)|(?P<own>\w+\.[^}:]+))\}")
 _SUBSTITUTION = re.compile(r"\$\{(!?)([^}]*)\}")
+
+
+def unknown(name: str) -> str:
+    """What stands for a value that only AWS knows: a text that shows it, and that no policy is evaluated with."""
+    return f"${{{name}}}"
+
+
+def to_give(text: str) -> str | None:
+    """How to give the value that is not known in a text; ``None`` where all of it is known."""
+    found = _UNKNOWN.search(text)
+    if found is None:
+        return None
+    name = found["import"] or found["own"].removesuffix(".Ref")
+    return f"give it, as ResolvedTemplate.of(..., imports={{{name!r}: value}})"
 
 
 class Scope(Protocol):
@@ -94,7 +109,7 @@ class Intrinsics:
             "Fn::GetAtt": self._attribute,
             "Fn::Sub": self._substitute,
             "Fn::Join": lambda argument: str(argument[0]).join(map(str, self.resolve(argument[1]))),
-            "Fn::Split": lambda argument: self.resolve(argument[1]).split(argument[0]),
+            "Fn::Split": self._split,
             "Fn::Select": self._select,
             "Fn::If": lambda argument: self.resolve(argument[1 if self.scope.condition(argument[0]) else 2]),
             "Fn::ImportValue": lambda argument: self.scope.imported(self.resolve(argument)),
@@ -129,8 +144,14 @@ class Intrinsics:
 
         return _SUBSTITUTION.sub(replaced, text)
 
+    def _split(self, argument: Any) -> list[str]:  # noqa: ANN401  a delimiter and a text
+        text = self.resolve(argument[1])
+        return [text] if _UNKNOWN.fullmatch(text) else text.split(argument[0])
+
     def _select(self, argument: Any) -> Any:  # noqa: ANN401  an item of a list
         index, items = int(self.resolve(argument[0])), self.resolve(argument[1])
+        if len(items) == 1 and _UNKNOWN.fullmatch(str(items[0])):
+            return items[0]  # a part of what is not known
         if index not in range(len(items)):
             msg = f"Fn::Select asks for item {index} of {len(items)}: {items!r}"
             raise PatternError(msg)

@@ -6,6 +6,8 @@ The services use the key in the caller's name: the request to KMS carries ``kms:
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from serverless_patterns.errors import PatternError
+from serverless_patterns.testing.intrinsics import to_give
 from serverless_patterns.testing.need import Need
 from serverless_patterns.testing.resource import Resource
 from serverless_patterns.testing.template import ResolvedTemplate
@@ -22,18 +24,28 @@ def key_needs(template: ResolvedTemplate, needs: Iterable[Need]) -> list[Need]:
 
 
 def key_of(template: ResolvedTemplate, resource: Resource) -> str | None:
-    """The ARN of the customer managed key of a resource, ``None`` if it has none or that is not known."""
-    return _arn(template, _KEY_OF[resource.type](resource.properties)) if resource.type in _KEY_OF else None
+    """The ARN of the customer managed key of a resource, ``None`` if it has none.
+
+    Raises:
+        PatternError: Its key is of another template, and is not given.
+    """
+    key = str(_KEY_OF[resource.type](resource.properties) or "") if resource.type in _KEY_OF else ""
+    remedy = to_give(key)
+    if remedy:
+        msg = f"{resource.logical_id} has a key that is not known: {remedy}"
+        raise PatternError(msg)
+    return key_arn_of(template, key)
 
 
 def _of(template: ResolvedTemplate, need: Need) -> Iterator[Need]:
-    resource = _resource(template, need.resource)
+    actions = _ACTIONS.get(need.action)
+    resource = _resource(template, need.resource) if actions else None
     key = None if resource is None else key_of(template, resource)
     if resource is None or key is None:
         return
     service = need.action.partition(":")[0]
     context = {"kms:ViaService": f"{service}.{template.place.region}.{template.place.suffix}"}
-    for action in _ACTIONS.get(need.action, ()):
+    for action in actions or ():
         yield Need(f"kms:{action}", key, f"{need.action} on {resource.logical_id}, which has this key", context)
 
 
@@ -49,13 +61,14 @@ def _resource(template: ResolvedTemplate, arn: str) -> Resource | None:
     return next((each for each in databases if template.attribute(each.logical_id, "MasterUserSecret.SecretArn") == arn), None)
 
 
-def _arn(template: ResolvedTemplate, key: Any) -> str | None:  # noqa: ANN401  whatever the property holds
-    """The ARN of a customer managed key that a property names by its ARN, its id or its alias."""
-    text = str(key or "")
+def key_arn_of(template: ResolvedTemplate, text: str) -> str | None:
+    """The ARN of a customer managed key that something names by its ARN, its id, its alias or its logical id."""
     aliases = template.of_type("AWS::KMS::Alias")
     targets = {name: each.properties["TargetKeyId"] for each in aliases for name in (each.name, each.arn)}
     named = targets.get(text, text)
-    own = next((each.arn for each in template.of_type("AWS::KMS::Key") if named in {each.name, each.arn}), None)
+    own = next(
+        (each.arn for each in template.of_type("AWS::KMS::Key") if named in {each.name, each.arn, each.logical_id}), None
+    )
     return own or (named if ":key/" in str(named) else None)
 
 

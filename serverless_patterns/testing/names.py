@@ -72,6 +72,15 @@ class Named:
     properties: Mapping[str, Any]
     place: Place
 
+    @property
+    def has_ref(self) -> bool:
+        """Whether it is known what ``Ref`` gives."""
+        return bool(KINDS.get(self.type, Kind()).ref)
+
+    def has_attribute(self, attribute: str) -> bool:
+        """Whether an attribute is known."""
+        return attribute in KINDS.get(self.type, Kind()).attributes
+
     def ref(self) -> str:
         """What ``Ref`` gives.
 

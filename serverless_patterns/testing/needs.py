@@ -6,6 +6,8 @@ Each rule is a function with the page that says so. What the handler calls itsel
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from serverless_patterns.errors import PatternError
+from serverless_patterns.testing.intrinsics import to_give
 from serverless_patterns.testing.key_needs import key_needs
 from serverless_patterns.testing.need import ABSENT, Need
 from serverless_patterns.testing.resource import FunctionResource, Resource
@@ -82,7 +84,7 @@ def source_needs(template: ResolvedTemplate, function: FunctionResource) -> Iter
             for action in _STREAM_ACTIONS:
                 yield Need(action, stream, f"polls {source}")
             continue
-        for action in next((actions for service, actions in _POLLING.items() if f":{service}:" in source), ()):
+        for action in _polling(mapping, source):
             yield Need(action, source, f"polls {source}")
 
 
@@ -158,15 +160,36 @@ def _destination(properties: Mapping[str, Any], result: str, why: str) -> Iterat
         yield from _sending(str(target), why)
 
 
+def _polling(mapping: Resource, source: str) -> tuple[str, ...]:
+    service = _service(source)
+    if service not in _POLLING:
+        named = source or "a source with no EventSourceArn"
+        raise _not_known(doing=f"{mapping.logical_id}: what polling", arn=named, known=_POLLING)
+    return _POLLING[service]
+
+
 def _sending(target: str, why: str) -> Iterator[Need]:
     """What sending a record to this ARN needs."""
-    service = target.split(":")[2]
+    service = _service(target)
     if service == "s3":
         # Lambda draws the key of the object, below a folder of its own.
         yield Need("s3:PutObject", f"{target}/aws/lambda/*", why)
         yield Need("s3:ListBucket", target, why)
         return
+    if service not in _SENDING:
+        raise _not_known(doing="what sending to", arn=target, known=("s3", *_SENDING))
     yield Need(_SENDING[service], target, why)
+
+
+def _service(arn: str) -> str:
+    return (*arn.split(":"), "", "", "")[2]
+
+
+def _not_known(doing: str, arn: str, known: Iterable[str]) -> PatternError:
+    remedy = to_give(arn) or (
+        f"only of {', '.join(known)}. Measure a template without it, and judge by hand what the role is granted for it"
+    )
+    return PatternError(f"{doing} {arn} needs is not known here: {remedy}")
 
 
 _INTERFACE_ACTIONS = (

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from serverless_patterns.errors import PatternError
 from serverless_patterns.testing.action_names import expanded, spelled
+from serverless_patterns.testing.explanations import explained
 from serverless_patterns.testing.need import Need
 from serverless_patterns.testing.statements import Statement
 from serverless_patterns.testing.wildcards import Values, arn_matches
@@ -72,6 +73,11 @@ class Permissions:
             return self._is_inside_boundary(need, context)
         delegated = bool(direct) or not self._needs_key_policy(need)
         return delegated and self._identity_allows(need, context)
+
+    def explained(self, need: Need) -> Need:
+        """A need that is not allowed; where only conditions stand in the way, it says which."""
+        context = _context(need, self.principal)
+        return explained(need, [*self.statements, *self._by_resource_policies(need, context)], context)
 
     @cached_property
     def grants(self) -> list[Grant]:

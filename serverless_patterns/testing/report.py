@@ -37,7 +37,7 @@ class FunctionReport:
         name: The function, as its construct path says it.
         granted: Single actions on single patterns, of the role's own policies.
         used: What its calls need, and what the template says that it needs besides.
-        missing: Used, but not allowed.
+        missing: Used, but not allowed; each says which condition forbids it where only that does.
         excess: Granted, but not used.
         scope: Granted on more than is used.
     """
@@ -59,7 +59,7 @@ class FunctionReport:
             name,
             tuple(granted),
             tuple(used),
-            tuple(sorted({need for need in every if not permissions.allows(need)})),
+            tuple(sorted({permissions.explained(need) for need in every if not permissions.allows(need)})),
             tuple(grant for grant in granted if not any(grant.covers(need) for need in used)),
             tuple(wider for grant in granted if (wider := _wider(grant, used))),
         )

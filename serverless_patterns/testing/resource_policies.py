@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_identity-vs-resource.html
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -113,7 +114,8 @@ def _permission(properties: Mapping[str, Any], function: str) -> dict[str, Any]:
 
     See https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
     """
-    principal = str(properties["Principal"])
+    # CloudWatch Logs invokes functions by either name: https://docs.aws.amazon.com/lambda/latest/dg/services-cloudwatchlogs.html
+    principal = re.sub(r"^logs\.[\w-]+\.amazonaws", "logs.amazonaws", str(properties["Principal"]))
     kind = "Service" if principal.endswith((".amazonaws.com", ".amazonaws.com.cn")) else "AWS"
     conditions = {
         "ArnLike": {"AWS:SourceArn": properties.get("SourceArn")},

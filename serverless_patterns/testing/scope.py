@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from serverless_patterns.errors import PatternError
-from serverless_patterns.testing.intrinsics import NO_VALUE, Intrinsics
+from serverless_patterns.testing.intrinsics import NO_VALUE, Intrinsics, unknown
 from serverless_patterns.testing.names import Named, Place, needed_properties
 
 
@@ -69,16 +69,29 @@ class TemplateScope:
             return self._imports[name]
         if name in self._template.get("Parameters", {}):
             return self._parameter(name)
-        return self.named(name).ref()
+        named = self.named(name)
+        return named.ref() if named.has_ref else unknown(f"{name}.Ref")
 
     def attribute(self, logical_id: str, attribute: str) -> Any:  # noqa: ANN401  the same as of the protocol
-        """The value of an attribute of a resource."""
+        """The value of an attribute of a resource, or a text that shows which is not known."""
+        given = self._imports.get(f"{logical_id}.{attribute}")
+        if given is not None:
+            return given
+        named = self.named(logical_id)
+        return named.attribute(attribute) if named.has_attribute(attribute) else unknown(f"{logical_id}.{attribute}")
+
+    def known_attribute(self, logical_id: str, attribute: str) -> str:
+        """The value of an attribute of a resource.
+
+        Raises:
+            PatternError: It is not known.
+        """
         given = self._imports.get(f"{logical_id}.{attribute}")
         return given if given is not None else self.named(logical_id).attribute(attribute)
 
     def imported(self, name: str) -> str:
         """The value that another stack exports, or a text that shows which is missing."""
-        return self._imports.get(name, f"${{Import:{name}}}")
+        return self._imports.get(name, unknown(f"Import:{name}"))
 
     def condition(self, name: str) -> bool:
         """Whether a condition of the template holds."""
@@ -99,9 +112,10 @@ class TemplateScope:
     def _parameter(self, name: str) -> Any:  # noqa: ANN401  a text or a list
         parameter = self._template["Parameters"][name]
         if "Default" not in parameter:
-            msg = (
-                f"the parameter {name} has no default: give its value, as ResolvedTemplate.of(..., imports={{{name!r}: value}})"
-            )
+            every = self._template["Parameters"].items()
+            open_ones = [each for each, value in every if "Default" not in value and each not in self._imports]
+            values = ", ".join(f"{each!r}: value" for each in open_ones)
+            msg = f"the parameter {name} has no default: give its value, as ResolvedTemplate.of(..., imports={{{values}}})"
             raise PatternError(msg)
         default = parameter["Default"]
         return default.split(",") if str(parameter.get("Type", "")).startswith(("List<", "CommaDelimited")) else default

@@ -1,30 +1,21 @@
 """What AWS services do to the resources of a template by themselves: deliver, invoke, tell. Their policies must let them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from serverless_patterns.testing.api_senders import (
+    authorizer_sendings,
+    definition_sendings,
+    integration_sendings,
+    method_sendings,
+)
 from serverless_patterns.testing.event_keys import event_key_needs
 from serverless_patterns.testing.key_needs import key_needs
 from serverless_patterns.testing.log_keys import log_key_needs
 from serverless_patterns.testing.need import Need
 from serverless_patterns.testing.resource import Resource
-from serverless_patterns.testing.service_needs import sending_action
+from serverless_patterns.testing.sending import Sending, sending
 from serverless_patterns.testing.template import ResolvedTemplate
-
-
-@dataclass(frozen=True, order=True)
-class Sending:
-    """One thing that a service does to a resource.
-
-    Args:
-        service: The service's principal, as ``sns.amazonaws.com``.
-        need: What it does, in the context that the service gives with it.
-    """
-
-    service: str
-    need: Need
-
 
 Rule = Callable[[ResolvedTemplate, Resource], Iterable[Sending]]
 
@@ -56,13 +47,6 @@ def _nothing(template: ResolvedTemplate, resource: Resource) -> Iterable[Sending
     return ()
 
 
-def _sending(template: ResolvedTemplate, service: str, target: object, source: str | None, why: str) -> Iterator[Sending]:
-    action = sending_action(str(target))
-    if action:
-        context = {"aws:SourceAccount": template.place.account} | ({"aws:SourceArn": source} if source else {})
-        yield Sending(f"{service}.amazonaws.com", Need(action, str(target), why, context))
-
-
 def _subscription(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
     """A topic delivers, and moves what it cannot deliver.
 
@@ -72,9 +56,9 @@ def _subscription(template: ResolvedTemplate, resource: Resource) -> Iterator[Se
     properties = resource.properties
     topic = str(properties["TopicArn"])
     if properties["Protocol"] in {"sqs", "lambda"}:
-        yield from _sending(template, "sns", properties["Endpoint"], topic, f"the subscription {resource.logical_id}")
+        yield from sending(template, "sns", properties["Endpoint"], topic, f"the subscription {resource.logical_id}")
     redrive = properties.get("RedrivePolicy", {})
-    yield from _sending(template, "sns", redrive.get("deadLetterTargetArn"), topic, f"undelivered of {resource.logical_id}")
+    yield from sending(template, "sns", redrive.get("deadLetterTargetArn"), topic, f"undelivered of {resource.logical_id}")
 
 
 def _rule(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
@@ -84,9 +68,9 @@ def _rule(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
     """
     for target in resource.properties.get("Targets", []):
         if "RoleArn" not in target:
-            yield from _sending(template, "events", target["Arn"], resource.arn, f"a target of {resource.logical_id}")
+            yield from sending(template, "events", target["Arn"], resource.arn, f"a target of {resource.logical_id}")
         dead_letters = target.get("DeadLetterConfig", {}).get("Arn")
-        yield from _sending(template, "events", dead_letters, resource.arn, f"undelivered of {resource.logical_id}")
+        yield from sending(template, "events", dead_letters, resource.arn, f"undelivered of {resource.logical_id}")
 
 
 def _bus(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
@@ -95,7 +79,7 @@ def _bus(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-event-bus-cmkey.html
     """
     dead_letters = resource.properties.get("DeadLetterConfig", {}).get("Arn")
-    yield from _sending(template, "events", dead_letters, resource.arn, f"undelivered of {resource.logical_id}")
+    yield from sending(template, "events", dead_letters, resource.arn, f"undelivered of {resource.logical_id}")
     yield from _uses_key(template, resource)
 
 
@@ -111,6 +95,17 @@ def _log_group(template: ResolvedTemplate, resource: Resource) -> Iterator[Sendi
         yield Sending(f"logs.{template.place.region}.{template.place.suffix}", need)
 
 
+def _subscription_filter(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
+    """A log group sends what it is subscribed to, where it has no role for it.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
+    """
+    properties, place = resource.properties, template.place
+    if "RoleArn" not in properties:
+        source = f"arn:{place.partition}:logs:{place.region}:{place.account}:log-group:{properties['LogGroupName']}:*"
+        yield from sending(template, "logs", properties["DestinationArn"], source, f"the subscription {resource.logical_id}")
+
+
 def _bucket(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
     """A bucket announces its objects.
 
@@ -119,7 +114,7 @@ def _bucket(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]
     notifications = resource.properties.get("NotificationConfiguration", {})
     for configurations, target in _NOTIFICATIONS.items():
         for each in notifications.get(configurations, []):
-            yield from _sending(template, "s3", each[target], resource.arn, f"the notifications of {resource.logical_id}")
+            yield from sending(template, "s3", each[target], resource.arn, f"the notifications of {resource.logical_id}")
 
 
 def _notifications(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
@@ -131,7 +126,7 @@ def _notifications(template: ResolvedTemplate, resource: Resource) -> Iterator[S
     notifications = resource.properties.get("NotificationConfiguration", {})
     for configurations, target in _API_NOTIFICATIONS.items():
         for each in notifications.get(configurations, []):
-            yield from _sending(template, "s3", each[target], bucket, f"the notifications of {bucket}")
+            yield from sending(template, "s3", each[target], bucket, f"the notifications of {bucket}")
 
 
 def _alarm(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
@@ -143,35 +138,7 @@ def _alarm(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
         for target in resource.properties.get(kind, []):
             lambda_function = ":lambda:" in str(target)
             service = "lambda.alarms.cloudwatch" if lambda_function else "cloudwatch"
-            yield from _sending(template, service, target, resource.arn, f"the alarm {resource.logical_id}")
-
-
-def _method(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
-    """A method of a REST API invokes its function, where it has no role for it.
-
-    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-control-access-using-iam-policies-to-invoke-api.html
-    """
-    integration = resource.properties.get("Integration", {})
-    function = str(integration.get("Uri", "")).partition("/functions/")[2].removesuffix("/invocations")
-    if function and "Credentials" not in integration:
-        yield from _of_api(template, resource, function, str(resource.properties["RestApiId"]))
-
-
-def _integration(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
-    """An integration of an HTTP API invokes its function, where it has no role for it.
-
-    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
-    """
-    function = str(resource.properties.get("IntegrationUri", ""))
-    if ":lambda:" in function and "CredentialsArn" not in resource.properties:
-        yield from _of_api(template, resource, function, str(resource.properties["ApiId"]))
-
-
-def _of_api(template: ResolvedTemplate, resource: Resource, function: str, api: str) -> Iterator[Sending]:
-    place = template.place
-    # Stage, method and path of the request: a policy that names fewer than all of them is judged by its pattern.
-    source = f"arn:{place.partition}:execute-api:{place.region}:{place.account}:{api}/stage/METHOD/path"
-    yield from _sending(template, "apigateway", function, source, f"the integration of {resource.logical_id}")
+            yield from sending(template, service, target, resource.arn, f"the alarm {resource.logical_id}")
 
 
 def _user_pool(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
@@ -181,7 +148,7 @@ def _user_pool(template: ResolvedTemplate, resource: Resource) -> Iterator[Sendi
     """
     for value in _texts(resource.properties.get("LambdaConfig", {})):
         if ":lambda:" in value:
-            yield from _sending(template, "cognito-idp", value, resource.arn, f"a trigger of {resource.logical_id}")
+            yield from sending(template, "cognito-idp", value, resource.arn, f"a trigger of {resource.logical_id}")
 
 
 def _rotation(template: ResolvedTemplate, resource: Resource) -> Iterator[Sending]:
@@ -191,7 +158,7 @@ def _rotation(template: ResolvedTemplate, resource: Resource) -> Iterator[Sendin
     """
     function = resource.properties.get("RotationLambdaARN")
     secret = str(resource.properties["SecretId"])
-    yield from _sending(template, "secretsmanager", function, secret, f"the rotation of {secret}")
+    yield from sending(template, "secretsmanager", function, secret, f"the rotation of {secret}")
 
 
 def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401  any JSON
@@ -202,6 +169,28 @@ def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401  any JSON
         yield value
 
 
+def is_judged(service: str, action: str) -> bool:
+    """Whether all that a service does with an action is known here: what else it is allowed is too much.
+
+    Of what services do with the objects of buckets - write logs, inventories, analyses - nothing is known.
+    """
+    name = service.partition(".amazonaws.com")[0]
+    return (name in _JUDGED or name.startswith("logs.")) and not action.startswith("s3:")
+
+
+_JUDGED = frozenset(
+    {
+        "apigateway",
+        "cloudwatch",
+        "cognito-idp",
+        "events",
+        "lambda.alarms.cloudwatch",
+        "logs",
+        "s3",
+        "secretsmanager",
+        "sns",
+    }
+)
 _NOTIFICATIONS = {"LambdaConfigurations": "Function", "QueueConfigurations": "Queue", "TopicConfigurations": "Topic"}
 _API_NOTIFICATIONS = {
     "LambdaFunctionConfigurations": "LambdaFunctionArn",
@@ -214,12 +203,17 @@ _RULES: Mapping[str, Rule] = {
     "AWS::Events::EventBus": _bus,
     "AWS::Events::Archive": _uses_key,
     "AWS::Logs::LogGroup": _log_group,
+    "AWS::Logs::SubscriptionFilter": _subscription_filter,
     "AWS::S3::Bucket": _bucket,
     "Custom::S3BucketNotifications": _notifications,
     "AWS::CloudWatch::Alarm": _alarm,
     "AWS::CloudWatch::CompositeAlarm": _alarm,
-    "AWS::ApiGateway::Method": _method,
-    "AWS::ApiGatewayV2::Integration": _integration,
+    "AWS::ApiGateway::Authorizer": authorizer_sendings,
+    "AWS::ApiGateway::Method": method_sendings,
+    "AWS::ApiGateway::RestApi": definition_sendings,
+    "AWS::ApiGatewayV2::Api": definition_sendings,
+    "AWS::ApiGatewayV2::Authorizer": authorizer_sendings,
+    "AWS::ApiGatewayV2::Integration": integration_sendings,
     "AWS::Cognito::UserPool": _user_pool,
     "AWS::SecretsManager::RotationSchedule": _rotation,
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from serverless_patterns.testing.action_names import spelled
 from serverless_patterns.testing.permissions import Grant
-from serverless_patterns.testing.senders import Sending
+from serverless_patterns.testing.sending import Sending
 from serverless_patterns.testing.statements import Statement
 
 

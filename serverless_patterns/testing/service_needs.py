@@ -28,14 +28,28 @@ def needs_of_role(template: ResolvedTemplate, role: Resource) -> list[Need]:
 
 
 def unjudged_users(template: ResolvedTemplate, role: Resource) -> list[str]:
-    """The resources that name a role and whose type has no rule here: what they need must be judged by hand."""
-    return [
-        f"{each.logical_id} ({each.type})"
-        for each in template.resources.values()
-        if each.type not in _RULES
-        and not each.type.startswith("AWS::IAM::")
-        and str(role.arn) in map(str, each.properties.values())
-    ]
+    """The resources that name a role and use it in a way that has no rule here: what they need must be judged by hand."""
+    named = [each for each in template.resources.values() if not each.type.startswith("AWS::IAM::")]
+    users = [each for each in named if each.type not in _RULES and str(role.arn) in map(str, each.properties.values())]
+    partners = [f"{each.logical_id} ({each.type}) with {arn}" for each in named for arn in _unknown_partners(each, role)]
+    return [*(f"{each.logical_id} ({each.type})" for each in users), *partners]
+
+
+def _unknown_partners(resource: Resource, role: Resource) -> Iterator[str]:
+    """What a rule, a schedule or a pipe sends to or reads from with a role, and is of a kind that has no action here."""
+    properties = resource.properties
+    match resource.type:
+        case "AWS::Events::Rule":
+            targets = [each["Arn"] for each in properties.get("Targets", []) if each.get("RoleArn") == role.arn]
+        case "AWS::Scheduler::Schedule":
+            target = properties.get("Target", {})
+            targets = [target["Arn"]] if target.get("RoleArn") == role.arn else []
+        case "AWS::Pipes::Pipe" if properties.get("RoleArn") == role.arn:
+            targets = [properties[name] for name in ("Target", "Enrichment") if name in properties]
+            yield from (each for each in [str(properties["Source"])] if each.split(":")[2] not in _POLLING)
+        case _:
+            targets = []
+    yield from (each for each in map(str, targets) if sending_action(each) is None and ":scheduler:::aws-sdk:" not in each)
 
 
 def sending_action(target: str) -> str | None:

@@ -8,12 +8,14 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from serverless_patterns.testing.explanations import explained
 from serverless_patterns.testing.need import Need
 from serverless_patterns.testing.permissions import Grant
 from serverless_patterns.testing.resource import Resource
 from serverless_patterns.testing.resource_policies import ResourcePolicy, resource_policies
-from serverless_patterns.testing.senders import Sending, sendings
-from serverless_patterns.testing.service_grants import service_grants
+from serverless_patterns.testing.senders import is_judged, sendings
+from serverless_patterns.testing.sending import Sending
+from serverless_patterns.testing.service_grants import ServiceGrant, service_grants
 from serverless_patterns.testing.service_needs import needs_of_role, unjudged_users
 from serverless_patterns.testing.source_conditions import unconditioned
 from serverless_patterns.testing.statements import Statement, statements_of
@@ -29,7 +31,9 @@ class ServiceReport:
         missing: What the template's resources need of it and do not get.
         excess: What it grants and no resource of the template needs.
         unconditioned: What it allows a service, or anybody, without naming a source; in words.
-        unjudged: Resources that use the role in a way that is not known here.
+        unjudged: Resources that use the role in a way that is not known here, or what the policy allows services of which it is
+            not known what they do.
+        advice: What may be done about an excess whose reason is known, in words.
     """
 
     subject: str
@@ -37,6 +41,7 @@ class ServiceReport:
     excess: tuple[Grant, ...] = ()
     unconditioned: tuple[str, ...] = ()
     unjudged: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -66,7 +71,7 @@ def _roles(template: ResolvedTemplate) -> Iterator[ServiceReport]:
         permissions = template.permissions(role.logical_id)
         yield ServiceReport(
             role.logical_id,
-            tuple(need for need in needs if not permissions.allows(need)),
+            tuple(permissions.explained(need) for need in needs if not permissions.allows(need)),
             tuple(grant for grant in permissions.grants if not any(grant.covers(need) for need in needs)),
             unconditioned(trust),
             tuple(unjudged_users(template, role)),
@@ -77,14 +82,28 @@ def _policies(template: ResolvedTemplate, done: list[Sending]) -> Iterator[Servi
     by_target = _allowed(template)
     for policy in resource_policies(template.resources.values()):
         own = [each for each in done if each.need.resource in policy.on]
-        grants = service_grants(policy.statements)
+        unused = [each for each in service_grants(policy.statements) if not any(each.covers(sent) for sent in own)]
+        excess = [each for each in unused if is_judged(each.service, each.grant.action)]
         yield ServiceReport(
             policy.logical_id,
             # A function has a policy for each permission: together they must let everybody in.
             () if _is_one_of_many(policy, template) else tuple(_missing(own, by_target)),
-            tuple(grant.grant for grant in grants if not any(grant.covers(each) for each in own)),
+            tuple(each.grant for each in excess),
             unconditioned(policy.statements),
+            tuple(f"{each.grant.action} to {each.service}" for each in unused if each not in excess),
+            tuple(_advice(excess)),
         )
+
+
+def _advice(excess: Iterable[ServiceGrant]) -> Iterator[str]:
+    """CDK lets the console's test page invoke each function of a REST API, whether anybody uses it or not."""
+    for each in excess:
+        sources = [value for keys in each.statement.conditions.values() for values in keys.values() for value in values]
+        if any("/test-invoke-stage/" in source for source in sources):
+            yield (
+                f"{each.grant.source} is for test-invoke-stage, the test page of the console, which no user of an API "
+                "reaches: LambdaIntegration(..., allow_test_invoke=False) leaves it out"
+            )
 
 
 def _without_policy(template: ResolvedTemplate, done: list[Sending]) -> Iterator[ServiceReport]:
@@ -114,20 +133,16 @@ def _allowed(template: ResolvedTemplate) -> Mapping[str, list[Statement]]:
 
 def _missing(done: Iterable[Sending], by_target: Mapping[str, list[Statement]]) -> Iterator[Need]:
     for each in done:
-        if not _lets_in(by_target.get(each.need.resource, []), each):
-            yield each.need
+        need = each.need
+        statements = _about(by_target.get(need.resource, []), each)
+        context = {"aws:securetransport": "true"} | {key.lower(): value for key, value in need.context.items()}
+        if {found.effect for found in statements if found.applies(need.action, need.resource, context)} != {"Allow"}:
+            yield explained(need, statements, context)
 
 
-def _lets_in(statements: Iterable[Statement], sending: Sending) -> bool:
-    need = sending.need
-    context = {"aws:securetransport": "true"} | {key.lower(): value for key, value in need.context.items()}
-    effects = {
-        each.effect
-        for each in statements
-        if {("Service", sending.service), ("AWS", "*")} & set(each.principals)
-        and each.applies(need.action, need.resource, context)
-    }
-    return effects == {"Allow"}
+def _about(statements: Iterable[Statement], sending: Sending) -> list[Statement]:
+    """Those that speak of the service that sends."""
+    return [each for each in statements if {("Service", sending.service), ("AWS", "*")} & set(each.principals)]
 
 
 def _is_one_of_many(policy: ResourcePolicy, template: ResolvedTemplate) -> bool:

@@ -15,7 +15,7 @@ def read_template(source: Any) -> Mapping[str, Any]:  # noqa: ANN401  a Stack is
         source: A template, the path of a JSON file with one, the path of a ``cdk.out`` with one stack, or a CDK stack.
 
     Raises:
-        PatternError: It is none of these, or a folder with several stacks.
+        PatternError: It is none of these, is not there or is no JSON, or is a folder with several stacks.
     """
     if isinstance(source, Mapping):
         return _checked(source, "template")
@@ -29,7 +29,14 @@ def read_template(source: Any) -> Mapping[str, Any]:  # noqa: ANN401  a Stack is
 
 
 def templates_in(folder: str | Path) -> dict[str, dict[str, Any]]:
-    """Name of the stack -> template, of all stacks in a ``cdk.out``, those in stages included."""
+    """Name of the stack -> template, of all stacks in a ``cdk.out``, those in stages included.
+
+    Args:
+        folder: The ``cdk.out``.
+
+    Raises:
+        PatternError: It is no ``cdk.out``: it has no manifest.
+    """
     return dict(_stacks(Path(folder)))
 
 
@@ -46,7 +53,8 @@ def _only(folder: Path) -> Mapping[str, Any]:
     found = templates_in(folder)
     if len(found) != 1:
         names = ", ".join(found) or "none"
-        msg = f"template={str(folder)!r} holds {len(found)} stacks ({names}): take one of templates_in(...)"
+        remedy = "take one of serverless_patterns.testing.templates_in(...)"
+        msg = f"template={str(folder)!r} holds {len(found)} stacks ({names}): {remedy}"
         raise PatternError(msg)
     return next(iter(found.values()))
 
@@ -58,13 +66,24 @@ def _of_stack(stack: Any) -> Mapping[str, Any]:  # noqa: ANN401  the same
     return template
 
 
-def _checked(template: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _checked(template: Any, name: str) -> Mapping[str, Any]:  # noqa: ANN401  any JSON
+    if not isinstance(template, Mapping):
+        msg = f"{name} is no template: it is no JSON object"
+        raise PatternError(msg)
     if "Resources" not in template:
         msg = f"{name} is no template: it has no Resources, only {', '.join(map(str, template)) or 'nothing'}"
         raise PatternError(msg)
     return template
 
 
-def _read(file: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return content
+def _read(file: Path) -> Any:  # noqa: ANN401  any JSON
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = (
+            f"{file} cannot be read ({error.strerror}): give the path of a JSON file or of a cdk.out, as `cdk synth` writes it"
+        )
+        raise PatternError(msg) from error
+    except ValueError as error:
+        msg = f"{file} is no JSON ({error}): give a template in JSON, as `cdk synth` writes it into cdk.out"
+        raise PatternError(msg) from error

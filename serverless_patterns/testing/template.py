@@ -16,7 +16,7 @@ from serverless_patterns.testing.statements import Statement, statements_of
 
 
 class ResolvedTemplate:
-    """A template of which every value is known. Use ``of``."""
+    """A template without intrinsic functions. Use ``of``."""
 
     def __init__(
         self,
@@ -26,6 +26,8 @@ class ResolvedTemplate:
         managed_policies: Mapping[str, Mapping[str, Any]],
     ) -> None:
         self.place = place
+        #: What the caller gave as ``imports``.
+        self.imports = imports
         self._managed_policies = managed_policies
         self._scope = TemplateScope(template, place, imports)
 
@@ -42,13 +44,19 @@ class ResolvedTemplate:
     ) -> "ResolvedTemplate":
         """Resolve a template.
 
+        A value that only AWS knows - an import, an attribute of a type that is not known here - stays visible, as
+        ``${Import:name}`` or ``${LogicalId.Attribute}``. It does no harm where nothing depends on it; a policy that holds it is
+        refused when it must decide about something, with the name to give in ``imports``.
+
         Args:
             template: A template, the path of a JSON file with one, the path of a ``cdk.out`` with one stack, or a CDK stack.
             account: The account that it is deployed to; the default is that of the emulators, moto among them.
             region: The region.
             partition: ``aws``, ``aws-cn`` or ``aws-us-gov``.
             imports: What a template cannot know: name of an export, ``Stack.Output``, ``LogicalId.Attribute`` or name of a
-                parameter -> value. An import without a value stays visible as ``${Import:name}``: no policy matches it.
+                parameter -> value. Besides, ``ssm:`` and the name of a SecureString -> its key: the ARN, or the alias or the
+                logical id of one of the template, empty where it has AWS's own; and the host of a database of another template
+                -> its resource id, as ``cluster-ABC``.
             managed_policies: ARN -> document of managed policies that are neither in the template nor among those that CDK
                 attaches, such as a permissions boundary of the organization.
         """
@@ -80,7 +88,7 @@ class ResolvedTemplate:
         Raises:
             PatternError: The resource or the attribute is not known.
         """
-        return str(self._scope.attribute(logical_id, attribute))
+        return self._scope.known_attribute(logical_id, attribute)
 
     @cached_property
     def outputs(self) -> Mapping[str, str]:

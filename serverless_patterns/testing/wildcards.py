@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from serverless_patterns.errors import PatternError
+from serverless_patterns.testing.intrinsics import to_give
 
 Values = str | Sequence[str]
 
@@ -67,9 +68,7 @@ def plain(text: str) -> str:
 
 
 def _remedy(name: str) -> str:
-    if name.startswith("Import:"):
-        return f"give it, as ResolvedTemplate.of(..., imports={{{name.removeprefix('Import:')!r}: value}})"
-    return "give it in the context of the need, or name the resource in the policy"
+    return to_give(f"${{{name}}}") or "give it in the context of the need, or name the resource in the policy"
 
 
 @cache

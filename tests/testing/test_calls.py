@@ -149,12 +149,6 @@ def test_a_presigned_form_counts_as_putting_an_object(s3):
     assert calls == [Call("s3", "PutObject", parameters, "eu-central-1", presigned=True)]
 
 
-def test_a_token_for_a_database_is_no_call_and_still_signed(account):
-    with record() as calls:
-        assert "Action=connect" in boto3.client("rds").generate_db_auth_token("host", 5432, "user")
-    assert calls == []
-
-
 def test_recorders_nest_and_each_sees_its_own_time(s3):
     with record() as outer:
         s3.put_object(Bucket="files", Key="1")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from serverless_patterns.errors import PatternError
 from serverless_patterns.testing.key_needs import key_needs
 from serverless_patterns.testing.need import Need
 from serverless_patterns.testing.needs import derived_needs
@@ -115,6 +116,37 @@ def test_an_enhanced_consumer_subscribes_and_its_stream_is_described():
     assert found == {STREAM: POLL_KINESIS, f"{STREAM}/consumer/c:1767225600": {"kinesis:SubscribeToShard"}}
 
 
+KAFKA = f"arn:aws:kafka:{AT}:cluster/orders/1234"
+UNKNOWN_SOURCES = {
+    "Amazon MSK": ({"EventSourceArn": KAFKA}, KAFKA),
+    "Amazon MQ": ({"EventSourceArn": f"arn:aws:mq:{AT}:broker:b:1"}, f"arn:aws:mq:{AT}:broker:b:1"),
+    "Kafka of one's own": ({"SelfManagedEventSource": {"Endpoints": {}}}, "a source with no EventSourceArn"),
+}
+
+
+@pytest.mark.parametrize("case", UNKNOWN_SOURCES)
+def test_a_source_whose_polling_is_not_known_is_refused_by_name(case):
+    properties, named = UNKNOWN_SOURCES[case]
+    source = ("AWS::Lambda::EventSourceMapping", {"FunctionName": {"Ref": "Function"}, **properties})
+    with pytest.raises(
+        PatternError, match=f"Source: what polling {named} needs is not known here: only of sqs, dynamodb, kinesis"
+    ):
+        needs(Source=source)
+
+
+def test_a_source_of_another_stack_is_asked_for():
+    with pytest.raises(
+        PatternError, match=r"polling \$\{Import:shared:Queue\} needs is not known here: give it.*'shared:Queue'"
+    ):
+        needs(Source=mapping({"Fn::ImportValue": "shared:Queue"}))
+
+
+def test_a_destination_that_takes_nothing_known_is_refused_by_name():
+    given_up = {"DestinationConfig": {"OnFailure": {"Destination": KAFKA}}}
+    with pytest.raises(PatternError, match=f"what sending to {KAFKA} needs is not known here"):
+        needs(Source=mapping(STREAM, **given_up))
+
+
 DESTINATIONS = {
     "AWS::SQS::Queue": {f"arn:aws:sqs:{AT}:Target": {"sqs:SendMessage"}},
     "AWS::SNS::Topic": {f"arn:aws:sns:{AT}:Target": {"sns:Publish"}},
@@ -170,6 +202,21 @@ def test_polling_a_queue_with_a_key_decrypts(name):
     found = [need for need in derived_needs(template, template.functions[0]) if need.action.startswith("kms:")]
     assert found == [Need("kms:Decrypt", template.resources["Key"].arn)]
     assert found[0].context == {"kms:ViaService": "sqs.eu-central-1.amazonaws.com"}
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [({"Fn::GetAtt": ["Replica", "Arn"]}, "Replica.Arn"), ({"Fn::ImportValue": "shared:Key"}, "shared:Key")]
+)
+def test_a_key_that_is_not_known_is_refused_where_it_is_used(key, name):
+    resources = {"Replica": ("AWS::KMS::ReplicaKey", {}), "Queue": ("AWS::SQS::Queue", {"KmsMasterKeyId": key})}
+    assert needs(**resources) == {}
+    with pytest.raises(PatternError, match=rf"Queue has a key that is not known: .*imports=\{{'{name}': value\}}"):
+        needs(**resources, Source=mapping(arn("Queue")))
+
+
+def test_a_key_that_is_not_known_does_no_harm_where_none_is_used():
+    template = template_of(Queue=("AWS::SQS::Queue", {"KmsMasterKeyId": {"Fn::ImportValue": "shared:Key"}}))
+    assert key_needs(template, [Need("sqs:DeleteMessage", template.resources["Queue"].arn)]) == []
 
 
 KEYED = {

@@ -1,14 +1,10 @@
 """The report tells granted from used, in an order that does not change."""
 
-import contextlib
 import inspect
+import json
 import textwrap
-from types import SimpleNamespace
 
-import boto3
-import moto
 import pytest
-from moto.dynamodb.models import dynamodb_backends
 
 import serverless_patterns.testing
 from serverless_patterns.errors import PatternError
@@ -80,6 +76,33 @@ def test_what_is_used_and_not_granted_is_missing():
     found = report([GET], [GET, PUT])
     assert [(need.action, need.resource) for need in found.missing] == [PUT]
     assert not found.exact
+
+
+CONDITIONS = {
+    "a key of which nothing is known": ({"StringEquals": {"dynamodb:LeadingKeys": "a"}}, ["dynamodb:LeadingKeys"]),
+    "a set of values": ({"ForAllValues:StringLike": {"dynamodb:Attributes": "a*"}}, ["dynamodb:Attributes"]),
+    "a value that is another": ({"StringEquals": {"aws:PrincipalAccount": "9"}}, ["aws:PrincipalAccount"]),
+    "two of three": (
+        {"StringEquals": {"s3:a": "1", "s3:B": "2"}, "Bool": {"aws:SecureTransport": "true"}},
+        ["s3:B", "s3:a"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CONDITIONS)
+def test_what_only_a_condition_forbids_is_missing_with_the_condition(case):
+    condition, keys = CONDITIONS[case]
+    statement = {"Effect": "Allow", "Action": "dynamodb:*", "Resource": TABLE, "Condition": condition}
+    permissions = Permissions(statements_of({"Statement": [statement]}, "Policy"))
+    found = FunctionReport.of("Shop/Worker", permissions, [Need(*GET, "reads")])
+    assert [need.why for need in found.missing] == [f"reads; Policy allows it but for the condition on {', '.join(keys)}"]
+    assert found.missing[0].why in text_report([found])
+
+
+def test_what_no_statement_allows_is_missing_without_a_condition():
+    statement = {"Effect": "Allow", "Action": PUT[0], "Resource": TABLE, "Condition": {"StringEquals": {"a:b": "c"}}}
+    permissions = Permissions(statements_of({"Statement": [statement]}, "Policy"))
+    assert [need.why for need in FunctionReport.of("Shop/Worker", permissions, [Need(*GET, "reads")]).missing] == ["reads"]
 
 
 def test_what_is_granted_and_not_used_is_in_excess():
@@ -192,30 +215,37 @@ def test_the_order_in_which_things_are_found_does_not_show():
 
 def example():
     """The code in the package's own documentation."""
-    return textwrap.dedent(inspect.getdoc(serverless_patterns.testing).split("::\n", 1)[1].split("\nScenarios must", 1)[0])
+    return textwrap.dedent(inspect.getdoc(serverless_patterns.testing).split("::\n", 1)[1].split("\nThe role must", 1)[0])
 
 
-def put(event, table_name):
-    boto3.resource("dynamodb").Table(table_name).put_item(Item=event)
+PUT_INTO_TABLE = """
+import os
+import boto3
+
+def handler(event, context):
+    boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"]).put_item(Item=event)
+"""
 
 
-@pytest.fixture
-def _new_each_time(monkeypatch):
-    """A stand-in inside another one, as in a process with other tests, is not new: the example counts on a new one."""
-    stand_in = moto.mock_aws
+def synthesised(folder, *statements):
+    """A cdk.out with one stack, whose function has these permissions."""
+    template = function_template(*statements)
+    template["Resources"]["Worker"]["Properties"] |= {"Handler": "worker.handler", "Code": {"S3Key": "a1.zip"}}
+    key = [{"AttributeName": "id", "KeyType": "HASH"}]
+    names = [{"AttributeName": "id", "AttributeType": "S"}]
+    template["Resources"]["Table"]["Properties"] |= {"KeySchema": key, "AttributeDefinitions": names}
+    artifact = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "Shop.template.json"}}
+    code = folder / "cdk.out" / "asset.a1"
+    code.mkdir(parents=True)
+    (code / "worker.py").write_text(PUT_INTO_TABLE)
+    (folder / "cdk.out" / "Shop.template.json").write_text(json.dumps(template))
+    (folder / "cdk.out" / "manifest.json").write_text(json.dumps({"artifacts": {"Shop": artifact}}))
 
-    @contextlib.contextmanager
-    def new():
-        dynamodb_backends.clear()
-        with stand_in():
-            yield
 
-    monkeypatch.setattr(moto, "mock_aws", new)
-
-
-@pytest.mark.usefixtures("_new_each_time")
-def test_the_example_of_the_documentation_runs_on_a_stack_of_a_user_s():
-    names = {"stack": function_template(LOGS, PUT_ORDERS), "handler": SimpleNamespace(handle=put)}
+def test_the_example_of_the_documentation_runs_on_a_stack_of_a_user_s(tmp_path, monkeypatch):
+    synthesised(tmp_path, LOGS, PUT_ORDERS)
+    monkeypatch.chdir(tmp_path)
+    names = {}
     exec(example(), names)  # noqa: S102  it is ours
     assert names["report"].exact
 
@@ -228,7 +258,8 @@ def test_the_example_of_the_documentation_runs_on_a_stack_of_a_user_s():
         ([LOGS, allow("dynamodb:PutItem", "*")], "wider dynamodb:PutItem"),
     ],
 )
-def test_the_example_of_the_documentation_fails_for_a_role_that_does_not_fit(statements, message):
-    names = {"stack": function_template(*statements), "handler": SimpleNamespace(handle=put)}
+def test_the_example_of_the_documentation_fails_for_a_role_that_does_not_fit(tmp_path, monkeypatch, statements, message):
+    synthesised(tmp_path, *statements)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(AssertionError, match=message):
-        exec(example(), names)  # noqa: S102  the same
+        exec(example(), {})  # noqa: S102  the same

@@ -245,6 +245,36 @@ def test_a_user_of_a_type_that_is_not_known_is_shown():
     assert not found.clean
 
 
+CLUSTER = f"arn:aws:ecs:{AT}:cluster/c"
+LOG = f"arn:aws:logs:{AT}:log-group:l"
+KAFKA = f"arn:aws:kafka:{AT}:cluster/c/1"
+UNKNOWN_PARTNERS = {
+    "a rule of a task": ("events", ("AWS::Events::Rule", {"Targets": [{"Arn": CLUSTER, "RoleArn": ROLE}]}), CLUSTER),
+    "a schedule of a task": ("scheduler", schedule(CLUSTER), CLUSTER),
+    "a pipe from a broker": ("pipes", ("AWS::Pipes::Pipe", {"RoleArn": ROLE, "Source": KAFKA, "Target": QUEUE}), KAFKA),
+    "a pipe into a log": ("pipes", ("AWS::Pipes::Pipe", {"RoleArn": ROLE, "Source": QUEUE, "Target": LOG}), LOG),
+    "a pipe by way of an API": (
+        "pipes",
+        ("AWS::Pipes::Pipe", {"RoleArn": ROLE, "Source": QUEUE, "Target": QUEUE, "Enrichment": LOG}),
+        LOG,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNKNOWN_PARTNERS)
+def test_what_a_service_does_with_a_resource_of_a_kind_that_is_not_known_is_shown(case):
+    service, user, partner = UNKNOWN_PARTNERS[case]
+    found = report(template_of(Role=role(service), User=user, **OTHERS), "Role")
+    assert found.unjudged == (f"User ({user[0]}) with {partner}",)
+
+
+def test_a_partner_of_another_role_is_not_shown():
+    pipe = ("AWS::Pipes::Pipe", {"RoleArn": "arn:aws:iam::1:role/r", "Source": KAFKA, "Target": LOG})
+    targets = {"Targets": [{"Arn": CLUSTER, "RoleArn": "arn:aws:iam::1:role/r"}, {"Arn": CLUSTER}]}
+    found = report(template_of(Role=role("pipes"), User=pipe, Rule=("AWS::Events::Rule", targets)), "Role")
+    assert found.unjudged == ()
+
+
 @pytest.mark.parametrize(
     ("service", "condition", "clean"),
     [
@@ -300,6 +330,18 @@ def test_a_queue_that_does_not_let_its_topic_in_misses_it(policy):
     assert [(need.action, need.resource) for need in found.missing] == [("sqs:SendMessage", QUEUE)]
 
 
+def test_what_only_the_source_forbids_is_missing_with_the_condition():
+    (need,) = report(template_of(**BASE, Policy=queue_policy(source=f"{TOPIC}2")), "Policy").missing
+    assert need.why == "the subscription Subscription; Policy allows it but for the condition on aws:SourceArn"
+
+
+def test_what_only_a_condition_forbids_a_role_is_missing_with_the_condition():
+    kind, properties = role("scheduler", ("sqs:SendMessage", QUEUE))
+    properties["Policies"][0]["PolicyDocument"]["Statement"][0]["Condition"] = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
+    (need,) = report(template_of(Role=(kind, properties), User=schedule(QUEUE), **OTHERS), "Role").missing
+    assert need.why == "the target of User; Role/All allows it but for the condition on aws:SourceVpc"
+
+
 def test_a_queue_that_denies_what_it_allows_does_not_let_its_topic_in():
     kind, properties = queue_policy()
     (allowed,) = properties["PolicyDocument"]["Statement"]
@@ -336,6 +378,7 @@ def test_undelivered_events_of_a_rule_need_their_queue():
 INVOKE = {"Action": "lambda:InvokeFunction", "FunctionName": {"Ref": "Function"}}
 INVOKED = {"Fn::GetAtt": ["Function", "Arn"]}
 API = f"arn:aws:execute-api:{AT}:api"
+URI = "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/${Function.Arn}/invocations"
 INVOKERS = {
     "s3": (
         ("AWS::S3::Bucket", {"NotificationConfiguration": {"LambdaConfigurations": [{"Function": INVOKED}]}}),
@@ -359,6 +402,22 @@ INVOKERS = {
     "apigateway": (
         ("AWS::ApiGatewayV2::Integration", {"ApiId": "api", "IntegrationUri": INVOKED}),
         {"SourceArn": f"{API}/*/*/*"},
+    ),
+    "apigateway ": (
+        ("AWS::ApiGateway::Authorizer", {"RestApiId": "api", "AuthorizerUri": {"Fn::Sub": URI}}),
+        {"SourceArn": {"Fn::Sub": f"{API}/authorizers/${{User}}"}},
+    ),
+    "apigateway  ": (
+        ("AWS::ApiGatewayV2::Authorizer", {"ApiId": "api", "AuthorizerUri": {"Fn::Sub": URI}}),
+        {"SourceArn": f"{API}/authorizers/*"},
+    ),
+    "logs": (
+        ("AWS::Logs::SubscriptionFilter", {"LogGroupName": "work", "DestinationArn": INVOKED}),
+        {"SourceArn": f"arn:aws:logs:{AT}:log-group:work:*"},
+    ),
+    "logs.eu-central-1": (
+        ("AWS::Logs::SubscriptionFilter", {"LogGroupName": "work", "DestinationArn": INVOKED}),
+        {"SourceArn": f"arn:aws:logs:{AT}:log-group:work:*"},
     ),
     "cognito-idp": (
         ("AWS::Cognito::UserPool", {"LambdaConfig": {"PreSignUp": INVOKED}}),
@@ -388,6 +447,35 @@ def test_a_permission_that_nothing_needs_is_excess():
     found = report(template_of(Function=function, Permission=permission), "Permission")
     assert [grant.action for grant in found.excess] == ["lambda:InvokeFunction"]
     assert len(found.unconditioned) == 1
+
+
+def test_a_subscription_with_a_role_needs_no_permission_of_the_function():
+    user, _ = INVOKERS["logs"]
+    function = ("AWS::Lambda::Function", {"Role": "arn:aws:iam::1:role/r"})
+    with_role = (user[0], {**user[1], "RoleArn": "arn:aws:iam::1:role/r"})
+    assert report(template_of(Function=function, User=user), "Function") is not None
+    assert report(template_of(Function=function, User=with_role), "Function") is None
+
+
+@pytest.mark.parametrize("service", ["ses", "config", "iot", "appsync", "cloudfront"])
+def test_a_permission_of_a_service_whose_doings_are_not_known_is_not_judged(service):
+    function = ("AWS::Lambda::Function", {"Role": "arn:aws:iam::1:role/r"})
+    permission = (
+        "AWS::Lambda::Permission",
+        {**INVOKE, "Principal": f"{service}.amazonaws.com", "SourceAccount": "123456789012"},
+    )
+    found = report(template_of(Function=function, Permission=permission), "Permission")
+    assert found.excess == ()
+    assert found.unjudged == (f"lambda:InvokeFunction to {service}.amazonaws.com",)
+    assert not found.clean
+
+
+def test_what_a_service_does_with_the_objects_of_a_bucket_is_not_judged():
+    writes = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::bucket/*", "Condition": HERE}
+    document = {"Statement": [writes | {"Principal": {"Service": "s3.amazonaws.com"}}]}
+    policy = ("AWS::S3::BucketPolicy", {"Bucket": {"Ref": "Bucket"}, "PolicyDocument": document})
+    found = report(template_of(Bucket=("AWS::S3::Bucket", {}), Policy=policy), "Policy")
+    assert (found.excess, found.unjudged) == ((), ("s3:PutObject to s3.amazonaws.com",))
 
 
 def test_the_key_of_a_queue_lets_the_service_in_that_sends():

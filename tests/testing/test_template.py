@@ -11,8 +11,8 @@ from aws_cdk import aws_sqs as sqs
 
 from serverless_patterns import ENVIRONMENTS
 from serverless_patterns.errors import PatternError
+from serverless_patterns.testing import templates_in
 from serverless_patterns.testing.need import Need
-from serverless_patterns.testing.sources import templates_in
 from serverless_patterns.testing.template import ResolvedTemplate
 from tests.support.synthesis import new_app
 from tests.support.variants import VARIANTS
@@ -36,6 +36,7 @@ def everything_is_known(template):
     assert len(found.resources) == len(template["Resources"])
     assert '"Fn::' not in text
     assert '{"Ref":' not in text
+    assert re.findall(r"\$\{\w+\.[\w.]+\}", text) == []
     assert [each.name for each in found.resources.values() if "$" in each.name] in ([], ["$default"])
     assert not [each.arn for each in found.resources.values() if re.search(r"\$|::$|:$", each.arn or "")]
     for function in found.functions:
@@ -204,6 +205,16 @@ VALUES = {
     "an import": ({"Fn::ImportValue": "shared:Queue"}, "the-queue"),
     "an output of another stack": ({"Fn::GetStackOutput": {"StackName": "alerts", "OutputName": "Topic"}}, "the-topic"),
     "an import without a value": ({"Fn::ImportValue": "unknown"}, "${Import:unknown}"),
+    "an attribute that is not known": ({"Fn::GetAtt": ["One", "Colour"]}, "${One.Colour}"),
+    "a reference that is not known": ({"Fn::Join": [":", ["a", {"Ref": "Other"}]]}, "a:${Other.Ref}"),
+    "a part of what is not known": (
+        {"Fn::Select": [5, {"Fn::Split": [":", {"Fn::GetAtt": ["Other", "Arn"]}]}]},
+        "${Other.Arn}",
+    ),
+    "a part of an import without a value": (
+        {"Fn::Select": [5, {"Fn::Split": [":", {"Fn::ImportValue": "unknown"}]}]},
+        "${Import:unknown}",
+    ),
     "an attribute that is given": ({"Fn::GetAtt": ["Own", "Token"]}, "given"),
     "a reference that is given": ({"Ref": "Own"}, "own"),
 }
@@ -226,16 +237,12 @@ def test_a_value_is_resolved(case):
         "One": {"Type": "AWS::SQS::Queue", "Properties": {"Tags": value}},
         "Two": {"Type": "AWS::SQS::Queue"},
         "Own": {"Type": "Custom::Thing"},
+        "Other": {"Type": "AWS::WAFv2::WebACL"},
     }
     assert resolved(resources, IMPORTS, **SECTIONS).resources["One"].properties["Tags"] == expected
 
 
 REFUSED = {
-    "an attribute that is not known": (
-        {"Fn::GetAtt": ["One", "Colour"]},
-        r"One\.Tags: the attribute Colour of One \(AWS::SQS::Queue\) is not known: give its value.*imports",
-    ),
-    "a type whose name is not known": ({"Ref": "Own"}, r"One\.Tags: what Ref gives for Own \(Custom::Thing\) is not known"),
     "a resource that is not there": ({"Ref": "Two"}, r"One\.Tags: Two is neither a resource nor a parameter"),
     "a function that is not known": ({"Fn::Transform": {}}, r"One\.Tags: the intrinsic function Fn::Transform is not known"),
     "an item that is not there": ({"Fn::Select": [2, ["a"]]}, r"One\.Tags: Fn::Select asks for item 2 of 1"),
@@ -245,7 +252,10 @@ REFUSED = {
     ),
     "a condition that is not there": ({"Fn::If": ["A", "b", "c"]}, r"One\.Tags: the condition A is not defined"),
     "a condition that is not known": ({"Fn::If": ["Odd", "b", "c"]}, r"One\.Tags: this condition is not known"),
-    "a parameter without a value": ({"Ref": "Size"}, r"One\.Tags: the parameter Size has no default: give its value"),
+    "a parameter without a value": (
+        {"Ref": "Size"},
+        r"One\.Tags: the parameter Size has no default: give its value, as .*imports=\{'Size': value, 'Colour': value\}\)",
+    ),
 }
 
 
@@ -253,9 +263,44 @@ REFUSED = {
 def test_what_cannot_be_resolved_is_refused_with_its_place(case):
     value, message = REFUSED[case]
     resources = {"One": {"Type": "AWS::SQS::Queue", "Properties": {"Tags": value}}, "Own": {"Type": "Custom::Thing"}}
-    template = resolved(resources, Parameters={"Size": {"Type": "String"}}, Conditions={"Odd": {"Fn::Odd": []}})
+    parameters = {name: {"Type": "String"} for name in ("Size", "Colour", "Given")} | {
+        "Known": {"Type": "String", "Default": "a"}
+    }
+    template = resolved(resources, {"Given": "a"}, Parameters=parameters, Conditions={"Odd": {"Fn::Odd": []}})
     with pytest.raises(PatternError, match=message):
         _ = template.resources
+
+
+def with_unknown(resource):
+    """A role that may read from one resource, beside one of which nothing is known."""
+    statement = {"Effect": "Allow", "Action": "wafv2:GetWebACL", "Resource": resource}
+    role = {"Policies": [{"PolicyName": "All", "PolicyDocument": {"Statement": [statement]}}]}
+    resources = {"Role": {"Type": "AWS::IAM::Role", "Properties": role}, "Acl": {"Type": "AWS::WAFv2::WebACL"}}
+    return {"Resources": resources}
+
+
+UNKNOWN = {
+    "an attribute": ({"Fn::GetAtt": ["Acl", "Arn"]}, "Acl.Arn"),
+    "a reference": ({"Fn::Sub": "arn:aws:wafv2:eu-central-1:123456789012:${Acl}"}, "Acl"),
+    "an import": ({"Fn::ImportValue": "shared:Acl"}, "shared:Acl"),
+}
+
+
+@pytest.mark.parametrize("case", UNKNOWN)
+def test_what_is_not_known_is_refused_where_a_policy_needs_it(case):
+    value, name = UNKNOWN[case]
+    found = ResolvedTemplate.of(with_unknown(value)).permissions("Role")
+    assert not found.allows(Need("sqs:SendMessage", f"arn:aws:sqs:{AT}:q"))
+    acl = Need("wafv2:GetWebACL", f"arn:aws:wafv2:{AT}:regional/webacl/a/1")
+    with pytest.raises(PatternError, match=rf"give it, as ResolvedTemplate\.of\(\.\.\., imports=\{{'{name}': value\}}\)"):
+        found.allows(acl)
+    given = ResolvedTemplate.of(with_unknown(value), imports={name: "*"}).permissions("Role")
+    assert given.allows(acl)
+
+
+def test_a_single_attribute_that_is_asked_for_must_be_known():
+    with pytest.raises(PatternError, match=r"the attribute Arn of Acl \(AWS::WAFv2::WebACL\) is not known: give its value"):
+        ResolvedTemplate.of(with_unknown("*")).attribute("Acl", "Arn")
 
 
 def test_a_resource_whose_condition_does_not_hold_is_not_there():
@@ -379,9 +424,33 @@ def test_a_folder_with_several_stacks_is_refused_with_their_names():
     for name in ("One", "Two"):
         sqs.Queue(Stack(app, name), "Queue")
     folder = app.synth().directory
-    with pytest.raises(PatternError, match=r"holds 2 stacks \(One, Two\): take one of templates_in"):
+    with pytest.raises(
+        PatternError, match=r"holds 2 stacks \(One, Two\): take one of serverless_patterns\.testing\.templates_in"
+    ):
         ResolvedTemplate.of(folder)
     assert list(templates_in(folder)) == ["One", "Two"]
+
+
+def test_a_path_with_nothing_is_refused_with_what_to_do(tmp_path):
+    with pytest.raises(PatternError, match=r"nothing\.json cannot be read .*: give the path of a JSON file or of a cdk\.out"):
+        ResolvedTemplate.of(tmp_path / "nothing.json")
+    with pytest.raises(PatternError, match=r"manifest\.json cannot be read .*cdk synth"):
+        templates_in(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n", "", "\ufffe"])
+def test_a_file_that_is_no_json_is_refused_with_what_to_do(tmp_path, content):
+    file = tmp_path / "template.yaml"
+    file.write_text(content, encoding="utf-16" if content == "\ufffe" else "utf-8")
+    with pytest.raises(PatternError, match=r"template\.yaml is no JSON .*: .*cdk synth"):
+        ResolvedTemplate.of(file)
+
+
+def test_a_file_with_a_list_is_no_template(tmp_path):
+    file = tmp_path / "list.json"
+    file.write_text("[1]")
+    with pytest.raises(PatternError, match=r"list\.json is no template: it is no JSON object"):
+        ResolvedTemplate.of(file)
 
 
 @pytest.mark.parametrize("source", [7, {"Outputs": {}}])
