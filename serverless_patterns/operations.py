@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 
@@ -193,7 +193,8 @@ def check_flag(name: str, value: object) -> None:
 
 def check_type(name: str, value: object, kind: type) -> None:
     """Check that an argument is of a type."""
-    _check(isinstance(value, kind), f"{name} must be of type {kind.__name__}, got {value!r}")
+    example = ", such as logs.RetentionDays.ONE_WEEK" if kind is logs.RetentionDays else ""
+    _check(isinstance(value, kind), f"{name} must be of type {kind.__name__}{example}, got {value!r}")
 
 
 def _check(holds: object, message: str) -> None:
@@ -210,7 +211,8 @@ def _check_integer(name: str, value: object, least: int, most: int | None = None
     range_ = f"of at least {least}" if most is None else f"from {least} to {most}"
     or_none = f", or None for {none}" if none else ""
     holds = type(value) is int and least <= value and (most is None or value <= most)  # a bool is no number
-    _check(holds or (none and value is None), f"{name} must be a whole number {range_}{or_none}, got {value!r}")
+    got = f"a Duration: write the number alone, such as {name}={least}" if isinstance(value, Duration) else repr(value)
+    _check(holds or (none and value is None), f"{name} must be a whole number {range_}{or_none}, got {got}")
 
 
 def _is_number(value: object) -> bool:

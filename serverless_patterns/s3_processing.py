@@ -356,16 +356,14 @@ def _check_keys(prefix: str, suffix: str) -> None:
             continue
         fits = len(value.encode()) <= LONGEST_KEY
         check(fits, f"{name} must have at most {LONGEST_KEY} bytes, as a key of S3 has, got {len(value.encode())}")
-        pattern = sorted({"*", "?"} & {*value})
         check(
-            not pattern,
-            f"{name} must be what keys have, not a pattern, got {value!r} with {' and '.join(map(repr, pattern))}: no file would "
-            f"match; leave that out, since all keys that {'begin' if name == 'prefix' else 'end'} so are worked",
+            not {"*", "?"} & {*value},
+            f"{name} must be a part of keys, without '*' and '?', got {value!r}: no key would match it; leave "
+            f"them out, since all keys that {'begin' if name == 'prefix' else 'end'} so are worked",
         )
     check(
         Token.is_unresolved(prefix) or not prefix.startswith("/"),
-        f"prefix must not begin with '/', got {prefix!r}: keys do not, and no file would match; "
-        f"write {prefix.lstrip('/')!r}",
+        f"prefix must not begin with '/', got {prefix!r}: no key would match it; write {prefix.lstrip('/')!r}",
     )
 
 

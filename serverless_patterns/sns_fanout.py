@@ -129,7 +129,7 @@ class SnsFanout(Construct):
         encryption_key: kms.IKey | None = None,
         operations: Operations | None = None,
     ) -> None:
-        check_arguments(locals())
+        check_arguments(locals(), anywhere=("topic",))  # SNS delivers to queues and functions of other regions
         operations = with_key(operations, encryption_key)
         encryption_key = operations.encryption_key
         check_type("fifo", fifo, bool, "True or False")

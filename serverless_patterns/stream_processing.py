@@ -23,6 +23,7 @@ from serverless_patterns._blocks.checks import check, check_texts, check_type, s
 from serverless_patterns._blocks.encryption import with_key
 from serverless_patterns._blocks.function import HandlerFunction
 from serverless_patterns._blocks.handler import Handler
+from serverless_patterns._blocks.object_flow import Rows, check_flow
 from serverless_patterns._blocks.resource_schema import resource_schema
 from serverless_patterns._blocks.source_table import warn_of_replicas
 from serverless_patterns._blocks.stream import check_record_age
@@ -32,6 +33,7 @@ from serverless_patterns._blocks.stream_source import (
     TABLE_WRITES,
     KinesisOptions,
     KinesisSource,
+    TableSource,
     check_source,
     define_source,
     key_attributes,
@@ -143,6 +145,8 @@ class StreamProcessing(Construct):
         self._check_against_source(excluded, key_field, audit_retention)
         self._view = table_of(self, "ViewTable", view, keys=VIEW_KEYS, operations=operations)
         self._audit = table_of(self, "AuditTable", audit, keys=AUDIT_KEYS, operations=operations)
+        if self._bundled and not filters and isinstance(self._source, TableSource):  # a filter may leave out what comes back
+            check_flow(self, reads=Rows(self._source.resource), writes=[Rows(self._view), Rows(self._audit)])
         self._failures = bucket_of(self, "FailureBucket", failures, key=encryption_key, operations=operations)
         files = {} if fixed is None else {SCHEMA_FILE: json.dumps(fixed)}
         self._function = self._define_function(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import UnionType
 
 from aws_cdk import Duration
+from constructs import Construct
 
 from serverless_patterns._blocks.bucket import BUCKET, BucketOptions
 from serverless_patterns._blocks.checks import check_has, check_type
@@ -14,6 +15,7 @@ from serverless_patterns._blocks.edge import Authorization, Cors, Throttle, Usag
 from serverless_patterns._blocks.file_limits import FileLimits
 from serverless_patterns._blocks.handler import Handler
 from serverless_patterns._blocks.managed_key import check_no_managed_key
+from serverless_patterns._blocks.place import REGIONAL, check_place, check_reachable
 from serverless_patterns._blocks.queue import QueueOptions
 from serverless_patterns._blocks.report_mail import ReportMail
 from serverless_patterns._blocks.report_options import ReportFormat, ReportQuery
@@ -66,15 +68,36 @@ RESOURCES: dict[str, tuple[str, str, type | None]] = {
     "view_table": ("table_arn", TABLE, TableOptions),
 }
 
+#: What the ARN of a resource is called -> how one of another stack or app is brought.
+IMPORTS = {
+    "bucket_arn": "s3.Bucket.from_bucket_name(self, 'Files', name)",
+    "event_bus_arn": "events.EventBus.from_event_bus_arn(self, 'Bus', arn)",
+    "key_arn": "kms.Key.from_key_arn(self, 'Key', arn)",
+    "queue_arn": "sqs.Queue.from_queue_arn(self, 'Queue', arn)",
+    "secret_arn": "secretsmanager.Secret.from_secret_complete_arn(self, 'Secret', arn)",
+    "table_arn": "dynamodb.TableV2.from_table_name(self, 'Table', name)",
+    "topic_arn": "sns.Topic.from_topic_arn(self, 'Topic', arn)",
+}
+
 REQUIRED = ("resource",)
 
 
-def check_arguments(arguments: Mapping[str, object]) -> None:
-    """Check the types of a pattern's arguments, given by name (``locals()`` at its start); names not known here pass."""
+def check_arguments(arguments: Mapping[str, object], *, anywhere: Collection[str] = ()) -> None:
+    """Check the arguments of a pattern, given by name (``locals()`` at its start): their types, and where things are.
+
+    Args:
+        arguments: The arguments; names not known here pass.
+        anywhere: Resources that may be in another region.
+    """
+    scope = arguments.get("scope")
+    if "construct_id" in arguments:
+        check_place(scope, arguments["construct_id"])
     for name in sorted(arguments.keys() & TYPES.keys()):
         check_type(name, arguments[name], *TYPES[name], optional=name not in REQUIRED)
     for name in sorted(arguments.keys() & RESOURCES.keys()):
         attribute, hint, options = RESOURCES[name]
-        check_has(name, arguments[name], attribute, hint, optional=True, options=options)
+        check_has(name, arguments[name], attribute, hint, optional=True, options=options, imported=IMPORTS[attribute])
+    if isinstance(scope, Construct):
+        check_reachable(scope, {name: arguments[name] for name in arguments.keys() & set(REGIONAL) - set(anywhere)})
     for holder in (arguments.get("encryption_key"), getattr(arguments.get("operations"), "encryption_key", None)):
         check_no_managed_key("encryption_key", holder)

@@ -6,6 +6,8 @@ cannot work is refused; what AWS advises against is warned of, since it is the u
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aws_cdk import Annotations, Duration, Token
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -96,7 +98,22 @@ def _dead_letter_queue(queue: sqs.IQueue, own: sqs.DeadLetterQueue | None, named
         found.fifo == queue.fifo or not (_is_known(found) and _is_known(queue)),
         f"dead_letter_queue must be a {_kind(queue)} queue as the queue itself is, got a {_kind(found)} queue",
     )
+    _check_allows(found)
     return found
+
+
+def _check_allows(kept: sqs.IQueue) -> None:
+    """Check that a dead-letter queue lets queues use it, as far as it is known.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+    """
+    definition = kept.node.default_child
+    policy = kept.stack.resolve(definition.redrive_allow_policy) if isinstance(definition, sqs.CfnQueue) else None
+    check(
+        not isinstance(policy, Mapping) or policy.get("redrivePermission") != "denyAll",
+        f"dead_letter_queue must let queues use it, got {kept.node.path!r} with redrive_allow_policy DENY_ALL: SQS would "
+        "refuse the queue; leave that policy out, which allows all of the account, or allow this queue",
+    )
 
 
 def _check_visibility(scope: Construct, queue: sqs.IQueue, visibility: float, worker: WorkerOptions) -> None:

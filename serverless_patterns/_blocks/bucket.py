@@ -13,7 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from serverless_patterns._blocks.checks import check, check_duration, check_has, check_type
+from serverless_patterns._blocks.checks import check, check_duration, check_grantee, check_has, check_type
 from serverless_patterns.operations import Operations
 
 #: Days after which the parts of an upload that was never completed are deleted: they cost like objects and nobody sees them.
@@ -164,6 +164,7 @@ def let_read(bucket: s3.Bucket, reader: iam.IGrantable, *, below: str) -> None:
 
 def grant_objects(grantee: iam.IGrantable, bucket: s3.IBucket, *actions: str, below: str = "") -> None:
     """Allow these actions on the objects below a prefix, and the use of the bucket's key as far as it is known."""
+    check_grantee(grantee)
     names = [f"s3:{action}" for action in actions]
     iam.Grant.add_to_principal(grantee=grantee, actions=names, resource_arns=[bucket.arn_for_objects(f"{below}*")])
     if bucket.encryption_key is not None:

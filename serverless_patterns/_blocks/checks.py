@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from types import UnionType
@@ -10,11 +11,23 @@ from aws_cdk import Duration, Token
 
 from serverless_patterns.errors import PatternError
 
+#: Letters of a value in a message.
+LONGEST_SHOWN = 120
+#: What the ARN of a resource is called -> what patterns call the resource, where that is another word.
+SHOWN_AS = {"event_bus_arn": "bus", "secret_arn": "payment_secret"}
+
 
 def check(holds: object, message: str) -> None:
     """Raise a ``PatternError`` with this message unless the condition holds."""
     if not holds:
         raise PatternError(message)
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: as it is written if that is short, else by its class alone."""
+    text = repr(value)
+    is_told = len(text) <= LONGEST_SHOWN and not re.search(r" at 0x[0-9a-f]+>", text)
+    return text if is_told or isinstance(value, str) else f"<{type(value).__name__}>"
 
 
 def check_path_segment(resource: str) -> None:
@@ -48,11 +61,19 @@ def check_type(name: str, value: object, kind: type | UnionType, hint: str, *, o
         return
     known = str(kind) if isinstance(kind, UnionType) else kind.__name__
     holds = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-    check(holds, f"{name} must be {hint}, got {value!r} ({type(value).__name__}, not {known})")
+    part = f"; did you mean its .{name}?" if not holds and isinstance(getattr(value, name, None), kind) else ""
+    check(holds, f"{name} must be {hint}, got {shown(value)} ({type(value).__name__}, not {known}){part}")
 
 
 def check_has(
-    name: str, value: object, attribute: str, hint: str, *, optional: bool = False, options: type | None = None
+    name: str,
+    value: object,
+    attribute: str,
+    hint: str,
+    *,
+    optional: bool = False,
+    options: type | None = None,
+    imported: str = "",
 ) -> None:
     """Check that an argument is a resource of its kind, by what any of them has: imported ones are of types of their own.
 
@@ -63,20 +84,38 @@ def check_has(
         hint: What it is called.
         optional: Whether it may be ``None``.
         options: The options that will do as well, of one that is defined.
+        imported: How one is imported, for those who give its name or ARN.
 
     Raises:
         PatternError: It is none.
     """
     left_out = optional and value is None
     holds = left_out or (options is not None and isinstance(value, options)) or hasattr(value, attribute)
-    check(holds, f"{name} must be {hint}, got {value!r}")
+    part = SHOWN_AS.get(attribute, attribute.removesuffix("_arn"))
+    mend = f"; import it: {imported}" if isinstance(value, str) and imported else ""
+    if hasattr(type(value), part):  # a pattern: its class is asked, since the part itself may be refused
+        mend = f"; did you mean its .{part}?"
+    check(holds, f"{name} must be {hint}, got {shown(value)}{mend}")
+
+
+def check_grantee(grantee: object) -> None:
+    """Check that a grant is for somebody: CDK says so in words of its own process.
+
+    Raises:
+        PatternError: It is no principal, and has none.
+    """
+    check(
+        hasattr(grantee, "grant_principal"),
+        "grantee must be a role, a user, or what has one, such as a function, got "
+        f"{shown(grantee)}; import a role: iam.Role.from_role_arn(self, 'Role', arn)",
+    )
 
 
 def check_between(name: str, value: float, least: float, most: float, unit: str = "") -> None:
     """Check that a number lies in a range, both ends included; a CDK token passes, its value is not known yet."""
-    if Token.is_unresolved(value):
-        return
     check_type(name, value, int | float, f"a number from {least} to {most}{unit}")
+    if math.isfinite(value) and Token.is_unresolved(value):  # what is not finite breaks CDK's own process
+        return
     check(least <= value <= most, f"{name} must be {least} to {most}{unit}, got {value}{unit}")
 
 

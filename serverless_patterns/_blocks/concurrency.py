@@ -1,4 +1,4 @@
-"""Concurrency, checked when the app is synthesised: only then all functions and event sources are known.
+"""Concurrency and who consumes what, checked when the app is synthesised: only then all functions and sources are known.
 
 What is reserved for one function is taken from all others of the account in that region. And a queue that may invoke more at
 once than its function has reserved is throttled, which uses up the tries of its messages. Of functions that this library did
@@ -7,6 +7,7 @@ not define it is a warning: they may be right as they are.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ UNRESERVED = 100
 #: The key of CDK's context that says the real limit of the account.
 CONTEXT = "serverless-patterns:account-concurrency"
 CHECKS = "ServerlessPatternsChecks"
+#: More than one function for a queue take each other's messages; two may read a stream of DynamoDB.
+#: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
+MOST_CONSUMERS, MOST_READERS = 1, 2
 #: The functions that this library defined.
 _OURS: WeakSet[IConstruct] = WeakSet()
 
@@ -51,7 +55,7 @@ class Finding:
         users: The function of the user's that is warned of; ``None`` if it is an error.
     """
 
-    name: Literal["reserved-concurrency", "max-concurrency"]
+    name: Literal["reserved-concurrency", "max-concurrency", "consumers"]
     message: str
     users: IConstruct | None = None
 
@@ -74,6 +78,7 @@ class ConcurrencyValidation:
         mappings = [each for each in found if isinstance(each, lambda_.CfnEventSourceMapping)]
         limit = int(self._root.node.try_get_context(CONTEXT) or ACCOUNT_LIMIT)
         wrong = [*_over_the_limit(functions, limit), *_in_two_modes(mappings), *_throttled(functions, mappings)]
+        wrong += _competing(functions, mappings)
         for finding in wrong:
             if finding.users is not None:
                 Annotations.of(finding.users).add_warning_v2(f"serverless-patterns:{finding.name}", finding.message)
@@ -139,13 +144,7 @@ def _throttled(
         reserved = _known(function.reserved_concurrent_executions)
         if not reserved:
             continue
-        stack = Stack.of(function)
-        names = ({"Ref": stack.get_logical_id(function)}, {"Fn::GetAtt": [stack.get_logical_id(function), "Arn"]})
-        wanted = sum(
-            _max_concurrency(mapping)
-            for mapping in mappings
-            if Stack.of(mapping).node.path == stack.node.path and stack.resolve(mapping.function_name) in names
-        )
+        wanted = sum(_max_concurrency(mapping) for mapping in mappings if _invokes(mapping, function))
         if wanted > reserved:
             yield Finding(
                 "max-concurrency",
@@ -154,6 +153,50 @@ def _throttled(
                 "tries; lower max_concurrency, or reserve nothing, since max_concurrency is a bound already",
                 None if _is_ours(function) else function,
             )
+
+
+def _competing(
+    functions: Sequence[lambda_.CfnFunction], mappings: Sequence[lambda_.CfnEventSourceMapping]
+) -> Iterator[Finding]:
+    """Queues that more than one function consumes, one of them of this library, and streams of tables with too many readers.
+
+    An ARN that is a token is one for all of an app, and that of no other resource.
+    """
+    consumers: dict[str, list[lambda_.CfnEventSourceMapping]] = defaultdict(list)
+    for mapping in mappings:
+        if mapping.event_source_arn is not None and mapping.enabled in (None, True):
+            consumers[mapping.event_source_arn].append(mapping)
+    for source, found in consumers.items():
+        ours = filter(_is_ours, functions) if len(found) > MOST_CONSUMERS else []
+        if not any(_invokes(each, function) for function in ours for each in found):
+            continue
+        paths = ", ".join(_path(each) for each in found)
+        if found[0].starting_position is None:  # no stream
+            yield Finding(
+                "consumers",
+                f"queue must have one consumer, got {len(found)} of one queue ({paths}): each message reaches only one of "
+                "them, by chance; give each a queue of its own, such as with SnsFanout",
+            )
+        elif len(found) > MOST_READERS and _is_of_table(found[0], source):
+            yield Finding(
+                "consumers",
+                f"source should have at most {MOST_READERS} readers, got {len(found)} of one stream of a table ({paths}): "
+                "DynamoDB throttles more of them, and all fall behind; let one of them send on what it reads, or acknowledge "
+                "this",
+                found[-1],
+            )
+
+
+def _is_of_table(mapping: lambda_.CfnEventSourceMapping, source: str) -> bool:
+    return re.search(r":dynamodb:|StreamArn", str(Stack.of(mapping).resolve(source))) is not None
+
+
+def _invokes(mapping: lambda_.CfnEventSourceMapping, function: lambda_.CfnFunction) -> bool:
+    """Whether it is the function of an event source mapping: both are in one stack."""
+    stack = Stack.of(function)
+    name = stack.get_logical_id(function)
+    here = Stack.of(mapping).node.path == stack.node.path
+    return here and stack.resolve(mapping.function_name) in ({"Ref": name}, {"Fn::GetAtt": [name, "Arn"]})
 
 
 def _is_ours(function: lambda_.CfnFunction) -> bool:

@@ -23,6 +23,7 @@ from serverless_patterns._blocks.checks import (
     check,
     check_between,
     check_duration,
+    check_grantee,
     check_has,
     check_one_of,
     check_texts,
@@ -246,6 +247,7 @@ class Edge:
 
     def grant_invoke(self, grantee: iam.IGrantable, routes: Sequence[Route]) -> iam.Grant:
         """Let a principal call these routes; matters when authorization is IAM."""
+        check_grantee(grantee)
         paths = [f"{route.method}{route.path.replace('{id}', '*')}" for route in routes]
         return iam.Grant.add_to_principal(
             grantee=grantee,

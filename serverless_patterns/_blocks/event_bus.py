@@ -12,7 +12,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from serverless_patterns._blocks.checks import check, check_texts
+from serverless_patterns._blocks.checks import check, check_grantee, check_texts
 from serverless_patterns._blocks.queue import let_service_send
 from serverless_patterns.operations import Operations
 
@@ -103,6 +103,7 @@ def grant_put_events(grantee: iam.IGrantable, bus: events.IEventBus) -> iam.Gran
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-key-policy.html
     """
+    check_grantee(grantee)
     return iam.Grant.add_to_principal(grantee=grantee, actions=["events:PutEvents"], resource_arns=[bus.event_bus_arn])
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from aws_cdk import Token
 
-from serverless_patterns._blocks.checks import check, check_type
+from serverless_patterns._blocks.checks import check, check_type, shown
 
 FilterOn = Literal["attributes", "body"]
 
@@ -95,7 +95,9 @@ def _leaves(policy: Mapping[str, Any], place: str, *, nested: bool) -> Iterator[
             check(value, f"{here} must have at least one key")
             yield from _leaves(value, here, nested=nested)
         else:
-            check(isinstance(value, list | tuple), f"{here} must be a list of values, got {value!r}: write [{value!r}]")
+            plain = isinstance(value, str | int | float)
+            mend = f"[{value!r}]" if plain else "what SNS takes, such as ['orders.paid'] or [{'prefix': 'orders.'}]"
+            check(isinstance(value, list | tuple), f"{here} must be a list of values, got {shown(value)}: write {mend}")
             check(value, f"{here} is an empty list, which matches nothing: list the values, or leave the key out")
             yield here, value
 

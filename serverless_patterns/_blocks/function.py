@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from serverless_patterns._blocks import packaging
-from serverless_patterns._blocks.checks import check, check_named_texts
+from serverless_patterns._blocks.checks import check, check_grantee, check_named_texts
 from serverless_patterns._blocks.concurrency import check_concurrency
 from serverless_patterns._blocks.handler import Handler, check_code, dependency_layers
 from serverless_patterns._blocks.log_group import log_group
@@ -114,6 +114,7 @@ class HandlerFunction(lambda_.Function):
 
 def grant_invoke(grantee: iam.IGrantable, function: lambda_.IFunction) -> iam.Grant:
     """Let a principal invoke a function: CDK's own ``grant_invoke`` grants all its versions too."""
+    check_grantee(grantee)
     arns = [function.function_arn]
     return iam.Grant.add_to_principal(grantee=grantee, actions=["lambda:InvokeFunction"], resource_arns=arns)
 

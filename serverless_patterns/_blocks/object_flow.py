@@ -1,4 +1,4 @@
-"""Objects that go round in circles: what one pattern writes, it or another reads and writes again, until somebody pays.
+"""Objects and items that go round: what one pattern writes, it or another reads and writes again, until somebody pays.
 
 Nothing stops that: Lambda knows loops through S3, SQS and SNS, but not those through EventBridge.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from aws_cdk import Token
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from constructs import IConstruct
 
 from serverless_patterns._blocks.checks import check
+from serverless_patterns._blocks.table import is_same_table
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,13 @@ class Place:
     bucket: s3.IBucket
     prefix: str = ""
 
-    def overlaps(self, other: Place) -> bool:
+    def overlaps(self, other: Place | Rows) -> bool:
         """Whether one object can be in both, as far as is known: one prefix begins with the other.
 
         A prefix that is a token could be any, and passes.
         """
+        if isinstance(other, Rows):
+            return False
         if Token.is_unresolved(self.prefix) or Token.is_unresolved(other.prefix):
             return False
         holds = self.prefix.startswith(other.prefix) or other.prefix.startswith(self.prefix)
@@ -40,8 +44,23 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """The items of a table, whose changes are read from its stream."""
+
+    table: dynamodb.ITable
+
+    def overlaps(self, other: Place | Rows) -> bool:
+        """Whether both are one table, as far as is known."""
+        return isinstance(other, Rows) and is_same_table(self.table, other.table)
+
+    def __str__(self) -> str:
+        """What a message calls it."""
+        return self.table.node.path
+
+
+@dataclass(frozen=True)
 class Flow:
-    """What a pattern reads, whenever an object is created there, and where it writes.
+    """What a pattern reads, whenever something is created or changed there, and where it writes.
 
     Attributes:
         path: The pattern's path.
@@ -50,8 +69,8 @@ class Flow:
     """
 
     path: str
-    reads: Place
-    writes: Sequence[Place]
+    reads: Place | Rows
+    writes: Sequence[Place | Rows]
 
     def feeds(self, other: Flow) -> bool:
         """Whether what it writes is worked by the other one."""
@@ -62,13 +81,13 @@ class Flow:
 _FLOWS: WeakKeyDictionary[IConstruct, list[Flow]] = WeakKeyDictionary()
 
 
-def check_flow(scope: IConstruct, *, reads: Place, writes: Sequence[Place]) -> None:
+def check_flow(scope: IConstruct, *, reads: Place | Rows, writes: Sequence[Place | Rows]) -> None:
     """Check that what a pattern writes never comes back to it, neither directly nor through other patterns of the app.
 
     Args:
         scope: The pattern.
-        reads: The objects that it works.
-        writes: Where it puts objects.
+        reads: The objects or items that it works.
+        writes: Where it puts what becomes of them.
 
     Raises:
         PatternError: It would work its own results, for ever.
@@ -76,10 +95,15 @@ def check_flow(scope: IConstruct, *, reads: Place, writes: Sequence[Place]) -> N
     flow = Flow(scope.node.path, reads, writes)
     known = _FLOWS.setdefault(scope.node.root, [])
     circle = _circle(flow, known)
+    comes_to, mend = (
+        ("change", "write to a table whose stream nobody reads")
+        if isinstance(reads, Rows)
+        else ("object", "write to another bucket, or read below a prefix that nobody writes to")
+    )
     check(
         not circle,
         f"output of {flow.path!r} comes back as its input {str(reads)!r} ({' -> '.join([*circle, flow.path])}): each result "
-        "would be worked as a new object, for ever; write to another bucket, or read below a prefix that nobody writes to",
+        f"would be worked as a new {comes_to}, for ever; {mend}",
     )
     known.append(flow)
 

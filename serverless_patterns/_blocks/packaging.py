@@ -232,6 +232,8 @@ def _install(requirements: Path, platform: Platform, folder: Path) -> None:
             f"requirements {str(requirements)!r} cannot be installed for {where}. Each package needs a wheel for it; uv says:\n"
             f"{result.stderr.strip()}"
         )
+        if re.search(r"error sending request|dns error|client error \(Connect\)", result.stderr):
+            msg += f"\nThe network is needed the first time only: what is installed is kept in {folder.parent.parent}."
         raise BundlingError(msg)
     (folder / ".lock").unlink(missing_ok=True)
 

@@ -7,6 +7,9 @@ from collections.abc import Collection, Sequence
 
 from serverless_patterns._blocks.checks import check, check_type
 
+#: Letters of a name: what is called after it has room for more.
+LONGEST_NAME = 64
+
 
 def check_part_name(
     argument: str, name: str, *, example: str, parts: Sequence[str], reserved: Collection[str], endings: Sequence[str]
@@ -22,9 +25,10 @@ def check_part_name(
         endings: What follows a name in outputs and alarms, and could be the end of another's name.
     """
     check_type(argument, name, str, f"a name in PascalCase, such as {example!r}")
+    length = f", which has {len(name)}: {LONGEST_NAME} at most" if len(name) > LONGEST_NAME else ""
     check(
-        re.fullmatch(r"[A-Z][A-Za-z0-9]{0,63}", name),
-        f"{argument} must be a name in PascalCase, of letters and digits, such as {example!r}, got {name!r}",
+        re.fullmatch(r"[A-Z][A-Za-z0-9]*", name) and not length,
+        f"{argument} must be a name in PascalCase, of letters and digits, such as {example!r}, got {name!r}{length}",
     )
     taken = {*reserved, *parts}
     check(name not in taken, f"{argument} {name!r} is taken; taken are {', '.join(sorted(taken))}")

@@ -24,6 +24,8 @@ STATEMENT_SECONDS = 40
 PAGE_ROWS = 1000
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+#: How a query begins, after comments and parentheses.
+_QUERY = re.compile(r"(?>\s|\(|--[^\n]*\n|/\*.*?\*/)*+(select|with|values|table)\b", re.IGNORECASE | re.DOTALL)
 #: The parameters that every query has.
 _OWN = ("report_date", "from", "until")
 
@@ -43,7 +45,8 @@ class ReportQuery:
             it ends statements itself. Default 40 s.
 
     Raises:
-        PatternError: A value does not fit. Whether the SQL can be paged is checked when the code is packed.
+        PatternError: A value does not fit. Whether the SQL can be paged is checked when the code is packed; whether its columns
+            are there, only by the database.
     """
 
     sql: str
@@ -55,8 +58,11 @@ class ReportQuery:
     def __post_init__(self) -> None:
         """Check the shapes and ranges."""
         check_type("sql", self.sql, str, "a SELECT")
-        check(self.sql.strip(), f"sql must be a SELECT, got {self.sql!r}")
         check(not Token.is_unresolved(self.sql), "sql must be known while defining: it is packed with the function")
+        check(
+            _QUERY.match(self.sql),
+            f"sql must be one SELECT (or WITH, VALUES, TABLE), got {self.sql!r}: a report reads, and changes nothing",
+        )
         check_texts("key_columns", self.key_columns)
         for column in self.key_columns:
             shape = "must have names of letters, digits and _, at most 63, that begin with no digit"

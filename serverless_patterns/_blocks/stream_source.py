@@ -15,7 +15,7 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from serverless_patterns._blocks.checks import check, check_between, check_duration, check_type
+from serverless_patterns._blocks.checks import check, check_between, check_duration, check_type, shown
 from serverless_patterns._blocks.source_table import images_of
 from serverless_patterns._blocks.table import TableOptions, grant_tables, keyed_table
 from serverless_patterns.operations import Operations
@@ -170,7 +170,7 @@ def check_source(source: object, *, bundled: bool) -> None:
     check(
         source is None or options or resource,
         f"source must be a DynamoDB table with a stream, a Kinesis stream, TableOptions(...) or KinesisOptions(...), "
-        f"got {source!r}",
+        f"got {shown(source)}{'; did you mean its .table?' if hasattr(type(source), 'table') else ''}",
     )
     if isinstance(source, TableOptions):
         check(
@@ -187,7 +187,8 @@ def _check_table(table: dynamodb.ITable, *, bundled: bool) -> None:
     check(
         table.table_stream_arn is not None and (images is not None or not known),
         f"source must be a table with a stream, got {table.node.path!r}: give it "
-        "dynamo_stream=StreamViewType.NEW_AND_OLD_IMAGES, or import it with "
+        "dynamo_stream=StreamViewType.NEW_AND_OLD_IMAGES, or, if a pattern defines it, such as ApiCrud, "
+        "table=TableOptions(stream=StreamViewType.NEW_AND_OLD_IMAGES); or import it with "
         "TableV2.from_table_attributes(..., table_stream_arn=...)",
     )
     check(

@@ -14,6 +14,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from serverless_patterns._blocks.checks import check, check_has, check_type
+from serverless_patterns._blocks.place import account_and_region
 from serverless_patterns._blocks.replica import encrypt_anywhere
 from serverless_patterns.operations import Operations
 
@@ -192,15 +193,9 @@ def is_same_table(one: dynamodb.ITable, other: object) -> bool:
     if one is table or (is_reference and one.table_arn == table.table_arn):
         return True
     if_unknown = one.stack is table.stack
-    pairs = zip(_place(one), _place(table), strict=True)
+    pairs = zip(*(account_and_region(each, each.table_arn) for each in (one, table)), strict=True)
     is_one_place = all(if_unknown if any(map(Token.is_unresolved, pair)) else pair[0] == pair[1] for pair in pairs)
     return is_one_place and one.table_name == table.table_name
-
-
-def _place(table: dynamodb.ITable) -> tuple[str, str]:
-    """The account and the region of a table: as its ARN says, for CDK knows them of some imported tables only."""
-    parts = table.table_arn.split(":")
-    return (table.env.account, table.env.region) if len(parts) == 1 else (parts[4], parts[3])
 
 
 def grant_key_use(key: kms.IKey | None, grantee: iam.IGrantable) -> None:

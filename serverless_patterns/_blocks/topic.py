@@ -7,6 +7,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from serverless_patterns._blocks.checks import check_grantee
 from serverless_patterns._blocks.managed_key import managed_service
 
 
@@ -28,6 +29,7 @@ def grant_publish(grantee: iam.IGrantable, topic: sns.ITopic) -> iam.Grant:
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
     """
+    check_grantee(grantee)
     if topic.master_key is not None and managed_service(topic) is None:
         topic.master_key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
     return iam.Grant.add_to_principal_or_resource(

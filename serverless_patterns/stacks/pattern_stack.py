@@ -9,7 +9,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from serverless_patterns._blocks.alarms import Alerts
-from serverless_patterns._blocks.checks import check, check_type
+from serverless_patterns._blocks.checks import check, check_named_texts, check_type, shown
 from serverless_patterns.catalog import Pattern
 from serverless_patterns.environments import Environment
 from serverless_patterns.operations import Operations
@@ -51,6 +51,8 @@ class PatternStack(Stack):
         check_type("environment", environment, Environment, "an Environment, such as DEV or environment_named('dev')")
         check_type("alerts", alerts, Alerts, "Alerts(...), such as those of AlertStack(...).alerts", optional=True)
         check_type("dashboard", dashboard, bool, "True or False", optional=True)
+        check(callable(define), f"define must be a function that is given the stack and its operations, got {shown(define)}")
+        check_named_texts("tags", tags or {})
         super().__init__(
             scope,
             construct_id,
@@ -59,7 +61,7 @@ class PatternStack(Stack):
             description=f"{pattern} in {environment.name}",
         )
         self.pattern = define(self, self._operations(environment))
-        check(hasattr(self.pattern, "add_alarms"), f"define must return the pattern that it defines, got {self.pattern!r}")
+        check(hasattr(self.pattern, "add_alarms"), f"define must return the pattern that it defines, got {shown(self.pattern)}")
         self.alarms = self.pattern.add_alarms(alerts if alerts and environment.alarm_actions else Alerts())
         if environment.dashboards if dashboard is None else dashboard:
             define_dashboard(self, self.alarms)

@@ -3,6 +3,7 @@
 What is said then is what docs/checks.md says. What is only advised against is a warning, which can be acknowledged.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,6 +202,15 @@ def read(stack, *names) -> None:
     source = dynamodb.TableV2(stack, "Table", partition_key=key, dynamo_stream=images)
     for name in names:
         StreamProcessing(stack, name, source=source)
+
+
+def views(stack, *names, **options) -> None:
+    """Patterns that each make a view of the table before, in the next one."""
+    key = dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING)
+    images = dynamodb.StreamViewType.NEW_AND_OLD_IMAGES
+    known = {name: dynamodb.TableV2(stack, name, partition_key=key, dynamo_stream=images) for name in dict.fromkeys(names)}
+    for number, (source, view) in enumerate(itertools.pairwise(names), start=1):
+        StreamProcessing(stack, f"View{number}", source=known[source], view_table=known[view], **options)
 
 
 def bus_of(stack, region) -> events.IEventBus:
@@ -452,6 +462,11 @@ CASES = [
         lambda stack: [flow(stack, "A", ("files", "in/"), ("rows", "a/")), flow(stack, "B", ("rows", ""), ("files", "out/"))],
     ),
     Case(
+        "views that two patterns send each other",
+        lambda stack: views(stack, "A", "B", "A"),
+        lambda stack: views(stack, "A", "B", "C"),
+    ),
+    Case(
         "age of a record of a table",
         lambda stack: age(table(stack), 24),
         lambda stack: age(table(stack), 23),
@@ -611,6 +626,8 @@ def token(stack) -> float:
         lambda stack: age(kinesis.Stream(stack, "Stream", retention_period=Duration.hours(token(stack))), 167),
         lambda stack: age(kinesis.Stream.from_stream_arn(stack, "S", f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/s"), 167),
         lambda stack: flow(stack, "A", ("files", stack.account), ("files", "")),
+        lambda stack: views(stack, "A", "B", "A", handler=OWN),
+        lambda stack: views(stack, "A", "B", "A", filters=[lambda_.FilterCriteria.filter({"eventName": ["INSERT"]})]),
         lambda stack: SnsFanout(stack, "A", topic=sns.Topic.from_topic_arn(stack, "T", f"arn:aws:sns:{REGION}:{ACCOUNT}:t")),
         lambda stack: orders(stack, **queue_in(stack, REGION)),
         lambda stack: orders(in_region(stack), **queue_in(stack, Aws.REGION)),

@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 import pytest
-from aws_cdk import RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 
 from serverless_patterns import DEV, LOCAL, PROD, STAGING, Capacity, Environment, Operations, PatternError, environment_named
 from serverless_patterns.errors import UnknownEnvironmentError
@@ -93,6 +93,14 @@ def test_values_cannot_be_changed_in_place():
         (lambda: Operations(debug_sample_rate=True), f"{SAMPLES}, got True"),
         (lambda: Operations(debug_sample_rate=1.5), f"{SAMPLES}, got 1.5"),
         (lambda: Operations(capacity=0.5), "capacity must be of type Capacity, got 0.5"),
+        (
+            lambda: Operations(backup_days=Duration.days(7)),
+            f"{BACKUPS}, got a Duration: write the number alone, such as backup_days=1",
+        ),
+        (
+            lambda: Operations(log_retention=7),
+            "log_retention must be of type RetentionDays, such as logs.RetentionDays.ONE_WEEK, got 7",
+        ),
         (lambda: Operations(capacity=None), "capacity must be of type Capacity, got None"),
         (lambda: Operations(removal_policy=None), "removal_policy must be of type RemovalPolicy, got None"),
         (lambda: Operations(tracing="no"), "tracing must be True or False, got 'no'"),

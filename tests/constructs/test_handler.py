@@ -117,6 +117,14 @@ def test_packing_for_the_host_takes_the_hosts_wheels(code, cache, wheelhouse):
         _bundled_asset(handler, handler_platform="host")
 
 
+def test_without_a_network_it_is_said_that_it_is_needed_once(code, cache, monkeypatch):
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    (code / "requirements.txt").write_text("pure==1.0\n")
+    with pytest.raises(BundlingError, match=r"The network is needed the first time only: what is installed is kept in .*cache"):
+        _bundled_asset(Handler.from_directory(code, "app.handler", requirements=code / "requirements.txt"))
+
+
 def test_an_unchanged_lock_is_installed_once(code, cache, wheelhouse):
     lock = code / "requirements.txt"
     lock.write_text("pure==1.0\n")

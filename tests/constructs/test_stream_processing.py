@@ -10,7 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Annotations, Match
 
-from serverless_patterns import DEV, PROD, Alerts, BucketOptions, Handler, PatternError, TableOptions
+from serverless_patterns import DEV, PROD, Alerts, ApiCrud, BucketOptions, Handler, PatternError, TableOptions
 from serverless_patterns._blocks.stream_reader import ReaderOptions
 from serverless_patterns._blocks.stream_source import KinesisOptions
 from serverless_patterns.stream_processing import StreamProcessing
@@ -630,6 +630,15 @@ def test_a_table_without_new_and_old_images_is_refused(stack, stream):
 def test_an_imported_table_without_the_arn_of_its_stream_is_refused(stack):
     with pytest.raises(PatternError, match=r"source must be a table with a stream.*table_stream_arn"):
         changes(stack, source=imported_table(stack))
+
+
+def test_a_pattern_instead_of_its_table_is_told_what_was_meant(stack):
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+    users = ApiCrud(stack, "Users", resource="users", schema=schema)
+    with pytest.raises(PatternError, match=r"got <ApiCrud>; did you mean its \.table\?$"):
+        StreamProcessing(stack, "Changes", source=users)
+    with pytest.raises(PatternError, match=r"such as ApiCrud, table=TableOptions\(stream=StreamViewType.NEW_AND_OLD_IMAGES\)"):
+        StreamProcessing(stack, "Changes", source=users.table)
 
 
 def test_an_excluded_attribute_of_the_key_of_a_table_of_yours_is_refused(stack):
