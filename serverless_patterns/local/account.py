@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,10 @@ from serverless_patterns.errors import LocalRunError
 EMULATED_ACCOUNT = "000000000000"
 EMULATED_REGION = "us-east-1"
 EMULATED_KEY = "test"
+#: The code with which CloudFormation answers for a stack that it does not have.
+NO_SUCH_STACK = "ValidationError"
+#: Where an API of the emulator would answer on AWS; its ids have eight digits, those of AWS have ten characters.
+_OWN_HOST = re.compile(r"https?://([0-9a-f]{8})\.execute-api\.[a-z0-9.-]+(?::\d+)?")
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,14 @@ class Account:
             return stack.outputs["ApiUrl"].rstrip("/")
         return f"{self.url}/_aws/execute-api/{stack.outputs['ApiId']}/{stack.outputs['ApiStage']}"
 
+    def reachable(self, text: str) -> str:
+        """A text in which each address of an API of the emulator is one that any client finds.
+
+        On AWS each API has a host name of its own. Here such a name is found by browsers only: what is not a browser asks for
+        its address, and there is none.
+        """
+        return text if self.url is None else _OWN_HOST.sub(rf"{self.url}/_aws/execute-api/\1", text)
+
     def sign(self, request: AWSRequest, service: str) -> None:
         """Sign a request of plain HTTP (SigV4).
 
@@ -110,14 +123,24 @@ class Account:
         """A stack by its name.
 
         Raises:
-            LocalRunError: There is none, or nobody answers.
+            LocalRunError: There is none, or it cannot be looked up.
+        """
+        if found := self.find_stack(name):
+            return found
+        msg = f"there is no stack {name} at {self.url or 'AWS'}: deploy it first"
+        raise LocalRunError(msg)
+
+    def find_stack(self, name: str) -> Stack | None:
+        """A stack by its name, if there is one.
+
+        Raises:
+            LocalRunError: It cannot be looked up.
         """
         try:
             found = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-        except ClientError as error:
-            msg = f"the stack {name} cannot be found at {self.url or 'AWS'}: {error}\nDeploy it first."
-            raise LocalRunError(msg) from error
-        except BotoCoreError as error:
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] == NO_SUCH_STACK:
+                return None
             hint = f"is {self.url} the endpoint?" if self.url else "set AWS_PROFILE and AWS_REGION, or log in"
             msg = f"the stack {name} cannot be looked up: {error}; {hint}"
             raise LocalRunError(msg) from error

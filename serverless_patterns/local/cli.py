@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import signal
 import sys
 from collections.abc import Sequence
 from datetime import date
+from typing import TextIO
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,6 +22,7 @@ from serverless_patterns.version import installed_version
 
 DESCRIPTION = """Deploy the stacks on an AWS emulator on this machine, drive them, and see what happened.
 No Docker, no account: only loopback, and nothing is left behind."""
+PATTERN = "one pattern, such as api_crud; default: all"
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 #: What ends a command besides Ctrl-C: a terminal that is closed, and ``kill``.
 ENDING = (signal.SIGHUP, signal.SIGTERM)
@@ -29,14 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
     _end_tidily()
+    told = sys.stderr
     try:
         _run(options)
     except PatternsError as error:
-        return _failed(f"error: {error}", EXIT_FAILED)
+        return _failed(told, f"error: {error}", EXIT_FAILED)
     except (BotoCoreError, ClientError) as error:
-        return _failed(f"error: a call to AWS failed: {error}", EXIT_FAILED)
+        return _failed(told, f"error: a call to AWS failed: {error}", EXIT_FAILED)
     except KeyboardInterrupt:
-        return _failed("interrupted: what this command has started is stopped", EXIT_INTERRUPTED)
+        return _failed(told, "interrupted: what this command has started is stopped", EXIT_INTERRUPTED)
     return 0
 
 
@@ -45,6 +49,14 @@ def _end_tidily() -> None:
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def _interrupt(_: int, __: object) -> None:
+    """Take Ctrl-C: a terminal sends it to the Node of CDK's bindings as well, and what they write of its end helps nobody."""
+    sys.stderr = io.StringIO()
+    raise KeyboardInterrupt
 
 
 def _end(number: int, _: object) -> None:
@@ -68,7 +80,7 @@ def _run(options: argparse.Namespace) -> None:
         case "demo":
             commands.demo(report, choice)
         case "logs":
-            commands.logs(report, choice, of_emulator=options.emulator)
+            commands.logs(report, choice, stack=options.stack, of_emulator=options.emulator)
         case "down":
             commands.down(report)
 
@@ -96,8 +108,8 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _failed(message: str, code: int) -> int:
-    sys.stderr.write(f"{message}\n")
+def _failed(told: TextIO, message: str, code: int) -> int:
+    told.write(f"{message}\n")
     return code
 
 
@@ -115,8 +127,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("date", type=_day, help="the day, such as 2026-03-01; it must have ended")
     one.add_argument("--again", action="store_true", help="make it, and tell people, once more if it is there")
     add("demo", help="all at once: start, deploy, drive, show, stop", parents=[environment, pattern, app])
-    logs = add("logs", help="print what the functions have logged", parents=[environment, pattern])
-    logs.add_argument("--emulator", action="store_true", help="the emulator's own log instead")
+    logs = add("logs", help="print what the functions have logged", parents=[environment])
+    of = logs.add_mutually_exclusive_group()
+    of.add_argument("--pattern", help=PATTERN)
+    of.add_argument("--stack", help="one stack by its name, such as one of your own app")
+    of.add_argument("--emulator", action="store_true", help="the emulator's own log instead")
     add("down", help="stop the emulator and remove its state")
     return parser
 
@@ -124,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
 def _shared_options() -> list[argparse.ArgumentParser]:
     environment, pattern, app, elsewhere = parsers = [argparse.ArgumentParser(add_help=False) for _ in range(4)]
     environment.add_argument("--environment", default="local", help="the environment of the stacks; default: local")
-    pattern.add_argument("--pattern", help="one pattern, such as api_crud; default: all")
+    pattern.add_argument("--pattern", help=PATTERN)
     app.add_argument("--app", help="the command of your own CDK app, such as 'python app.py'; default: what cdk.json says")
     where = elsewhere.add_mutually_exclusive_group()
     where.add_argument("--endpoint-url", type=_url, help="the stacks behind this endpoint instead, such as another emulator's")

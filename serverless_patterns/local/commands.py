@@ -17,11 +17,10 @@ from serverless_patterns.errors import LocalRunError
 from serverless_patterns.local import venvs
 from serverless_patterns.local.account import Account, Stack
 from serverless_patterns.local.cdk_cli import BOOTSTRAP_STACK, App, CdkCli
-from serverless_patterns.local.drives import Drive, drive_of
+from serverless_patterns.local.driving import NOT_DRIVEN, deployed, drive_all, drive_found
 from serverless_patterns.local.emulator import Emulator, usable_port
 from serverless_patterns.local.folders import needed
 from serverless_patterns.local.functions import FunctionLog
-from serverless_patterns.local.hops import Hop
 from serverless_patterns.local.report import Report
 from serverless_patterns.local.reports import Reports
 
@@ -49,9 +48,10 @@ class Choice:
         return App(Path.cwd(), self.app, context)
 
     @property
-    def patterns(self) -> list[str]:
-        """The patterns to drive."""
-        return [self.pattern] if self.pattern else [entry.name for entry in CATALOG]
+    def stacks(self) -> dict[str, str]:
+        """The names of the stacks to drive, each by its pattern."""
+        patterns = [self.pattern] if self.pattern else [entry.name for entry in CATALOG]
+        return {pattern: self.stack_of(pattern) for pattern in patterns}
 
     def check_pattern(self) -> None:
         """Refuse a pattern that there is not; an app of the user's own has patterns of its own.
@@ -70,7 +70,7 @@ class Choice:
             UnknownEnvironmentError: There is no environment of this name.
         """
         if self.app is not None:
-            return "the drives know only the patterns of this library"
+            return NOT_DRIVEN
         if environment_named(self.environment).operations.handler_platform != "host":
             return f"the handlers of {self.environment} are packed for Lambda, and only those of local for this machine"
         return None
@@ -109,11 +109,11 @@ def drive(report: Report, choice: Choice, account: Account | None) -> None:
     """Drive what is deployed, in the running emulator or somewhere else."""
     choice.check_pattern()
     if account:
-        _drive(report, choice, account)
+        drive_found(report, account, choice.stacks)
         return
     emulator = _running()
     with emulator.watched():
-        _drive(report, choice, Account(emulator.url))
+        drive_found(report, Account(emulator.url), choice.stacks)
 
 
 def make_report(report: Report, choice: Choice, day: date, account: Account | None, *, again: bool) -> None:
@@ -138,26 +138,35 @@ def demo(report: Report, choice: Choice) -> None:
             emulator = Emulator.start(folder)
         with emulator, emulator.watched():
             _deploy(report, choice, emulator)
-            if not_driven:
-                report.say(f"Deployed, and not driven: {not_driven}.")
-            else:
-                _drive(report, choice, Account(emulator.url))
+            account = Account(emulator.url)
+            stacks = {} if not_driven else deployed(account, choice.stacks)
+            drive_all(report, account, stacks)
+            if not stacks:
+                report.say(f"Deployed, and not driven: {not_driven or NOT_DRIVEN}.")
     report.say(f"All steps did what they should, in {time.monotonic() - began:.0f} s; everything is stopped and removed.")
 
 
-def logs(report: Report, choice: Choice, *, of_emulator: bool) -> None:
-    """Print what the functions and APIs of each stack, or the emulator itself, have logged."""
+def logs(report: Report, choice: Choice, *, stack: str | None, of_emulator: bool) -> None:
+    """Print what the functions and APIs of each stack, or of one, or the emulator itself, have logged."""
     emulator = _running()
     if of_emulator:
         report.say(emulator.log.read_text(encoding="utf-8", errors="replace"))
         return
     account = Account(emulator.url)
-    names = [choice.stack_of(choice.pattern)] if choice.pattern else sorted(account.stack_names() - {BOOTSTRAP_STACK})
-    for name in names:
-        for group in account.log_groups(account.stack(name)):
-            report.say(f"{name}: {group}")
-            for line in FunctionLog(account.client("logs"), group, since=0).lines():
-                report.say(line)
+    one = choice.stack_of(choice.pattern) if choice.pattern else stack
+    names = [one] if one else sorted(account.stack_names() - {BOOTSTRAP_STACK})
+    printed = [_print_log(report, account, account.stack(name)) for name in names]
+    if not any(printed):
+        report.say(f"Nothing is logged yet in {one or 'any stack'}.")
+
+
+def _print_log(report: Report, account: Account, stack: Stack) -> bool:
+    """Print what a stack has logged, and return whether it has logged anything."""
+    found = {group: list(FunctionLog(account.client("logs"), group, since=0).lines()) for group in account.log_groups(stack)}
+    for group, lines in found.items():
+        if lines:
+            report.say("\n".join([f"{stack.name}: {group}", *lines]))
+    return any(found.values())
 
 
 def down(report: Report) -> None:
@@ -190,30 +199,7 @@ def _deploy(report: Report, choice: Choice, emulator: Emulator) -> None:
     report.only_accepted(only_accepted)
     for name in assembly.stacks:
         stack = account.stack(name)
-        report.outputs(name, {**stack.outputs, **_local_url(account, stack)})
-
-
-def _local_url(account: Account, stack: Stack) -> dict[str, str]:
-    return {"ApiUrl": account.api_url(stack)} if {"ApiId", "ApiStage"} <= stack.outputs.keys() else {}
-
-
-def _drive(report: Report, choice: Choice, account: Account) -> None:
-    for pattern in choice.patterns:
-        _drive_stack(report, drive_of(pattern), account, account.stack(choice.stack_of(pattern)))
-
-
-def _drive_stack(report: Report, run: Drive, account: Account, stack: Stack) -> None:
-    hops: list[Hop] = []
-
-    def on_hop(hop: Hop) -> None:
-        hops.append(hop)
-        step.line(hop.step)
-
-    try:
-        with report.step(f"Drive {stack.name}") as step:
-            run(account, stack, on_hop)
-    finally:
-        report.hops(f"What happened in {stack.name}", hops)
+        report.outputs(name, {output: account.reachable(value) for output, value in stack.outputs.items()})
 
 
 def _running() -> Emulator:

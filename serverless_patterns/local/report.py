@@ -68,11 +68,12 @@ class Report:
         self._console.print(escape(text), soft_wrap=True)
 
     def outputs(self, stack: str, outputs: Mapping[str, str]) -> None:
-        """Print what a stack gives to people."""
-        table = Table(title=f"Outputs of {stack}", title_justify="left", show_header=False, box=None)
+        """Print what a stack gives to people: each value whole, in a line of its own, since it is copied and searched."""
+        self._console.print(f"[italic]Outputs of {escape(stack)}" if outputs else f"{escape(stack)} has no outputs.")
+        width = max(map(len, outputs), default=0)
         for name, value in sorted(outputs.items()):
-            table.add_row(escape(name), escape(value))
-        self._console.print(table, "")
+            self.say(f" {name:{width}}  {value}")
+        self.say("")
 
     def only_accepted(self, resources: Iterable[Resource]) -> None:
         """Print which resources the emulator did not make."""

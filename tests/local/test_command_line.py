@@ -22,7 +22,7 @@ from serverless_patterns.local.drives import drive_of
 from serverless_patterns.local.emulator import Emulator
 from serverless_patterns.local.http_api import HttpApi, Request
 from serverless_patterns.local.processes import wait_until
-from tests.local.conftest import ROOT, CommandLine, command_environment, processes_that_mention
+from tests.local.conftest import ROOT, CommandLine, Deploy, command_environment, processes_that_mention
 from tests.support.waiting import PATIENCE
 
 SMALLEST_APP = """
@@ -62,7 +62,7 @@ KNOWN = [entry.name for entry in CATALOG]
 def _signals_and_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The command line runs in an empty folder, and what it says about signals ends with the test."""
     monkeypatch.chdir(tmp_path)
-    handlers = {number: signal.getsignal(number) for number in cli.ENDING}
+    handlers = {number: signal.getsignal(number) for number in (*cli.ENDING, signal.SIGINT)}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
@@ -180,8 +180,28 @@ def test_logs_shows_what_the_functions_and_the_emulator_have_logged(api: HttpApi
     assert api.send(Request(method="GET", path="/products/unknown")).status == 404
     assert cli.main(["logs"]) == 0
     assert "REPORT RequestId" in capsys.readouterr().out
+    assert cli.main(["logs", "--stack", "local-api-crud"]) == 0
+    printed = capsys.readouterr().out
+    assert "REPORT RequestId" in printed
+    groups = [line for line in printed.splitlines() if line.startswith("local-")]
+    assert groups
+    assert {group.split(":")[0] for group in groups} == {"local-api-crud"}
     assert cli.main(["logs", "--emulator"]) == 0
     assert "Lambda worker spawned for local-api-crud" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("_up")
+def test_logs_leaves_out_the_groups_in_which_nothing_is(deploy: Deploy, capsys: pytest.CaptureFixture[str]) -> None:
+    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/mine/silent"}}
+    deploy("silent", {"Resources": {"Group": group}})
+    assert cli.main(["logs", "--stack", "silent"]) == 0
+    assert capsys.readouterr().out == "Nothing is logged yet in silent.\n"
+
+
+@pytest.mark.usefixtures("_up")
+def test_logs_of_a_stack_that_is_not_there_says_so(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["logs", "--stack", "mien"]) == 1
+    assert capsys.readouterr().err == f"error: there is no stack mien at {emulator.url}: deploy it first\n"
 
 
 def test_a_missing_cdk_cli_is_named_with_what_installs_it(
@@ -245,7 +265,7 @@ def test_the_addresses_of_a_users_own_apis_are_printed_as_they_answer_here(
     (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
     assert cli.main(["deploy", "--app", f"{sys.executable} mine.py"]) == 0
     printed = dict(line.split() for line in capsys.readouterr().out.splitlines() if "http://localhost" in line)
-    assert answer_of(printed["Endpoint"] + "/products") == answer_of(printed["Url"]) == (404, '{"message": "Not Found"}')
+    assert answer_of(printed["Endpoint"] + "/products") == answer_of(printed["Url"]) == (404, '{"message":"Not Found"}')
     assert answer_of(printed["OrdersUrl"])[0] == 200
 
 
@@ -300,6 +320,7 @@ def slow_demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # a group of its own, as a shell gives it
     ) as demo:
         assert wait_until((tmp_path / "began").exists, seconds=PATIENCE)
         yield demo
@@ -319,6 +340,13 @@ def test_an_interrupted_demo_stops_everything(
     assert "Traceback" not in error
     assert processes_that_mention(tmp_path) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["began", "node_modules", "slow.py"]
+
+
+def test_ctrl_c_in_a_terminal_ends_with_one_sentence_though_it_reaches_every_process(slow_demo: subprocess.Popen[str]) -> None:
+    os.killpg(slow_demo.pid, signal.SIGINT)
+    _, error = slow_demo.communicate(timeout=20)
+    assert slow_demo.returncode == 130
+    assert error == "interrupted: what this command has started is stopped\n"
 
 
 def test_a_demo_that_is_killed_takes_its_processes_and_its_folder_along(

@@ -21,7 +21,7 @@ def test_outputs_are_lines_that_name_each_value_whole(page: io.StringIO) -> None
 
 
 def test_a_terminal_shows_outputs_whole_too(page: io.StringIO) -> None:
-    Report(Console(file=page, width=80, force_terminal=True)).outputs("local-shop", {"StateMachineArn": LONG})
+    Report(Console(file=page, width=80, force_terminal=True, highlight=False)).outputs("local-shop", {"StateMachineArn": LONG})
     assert LONG in page.getvalue()
 
 

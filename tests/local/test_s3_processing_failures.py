@@ -57,14 +57,14 @@ given = {{
     "Unversioned": {{"bucket": BucketOptions(versioned=False)}},
     "WithoutTable": {{}},
     "Own": {{"processor": Handler.from_directory("code", "readings.process")}},
-    "Direct": {{"trigger": "direct"}},
+    "Direct": {{"trigger": "direct", "worker": WorkerOptions(timeout=Duration.seconds(60))}},
 }}
 outputs = {{}}
 worker = WorkerOptions(
     timeout=Duration.seconds(60), batch_size=1, max_concurrency=2, max_attempts=3, retry_delay=Duration.seconds(0)
 )
 for name, options in given.items():
-    made = S3Processing(stack, name, prefix={FOLDER!r}, worker=worker, operations=operations, **options)
+    made = S3Processing(stack, name, prefix={FOLDER!r}, operations=operations, **{{"worker": worker, **options}})
     outputs |= {{f"{{name}}{{key}}": value for key, value in made.outputs.items()}}
 pattern = SimpleNamespace(outputs=outputs)
 """
