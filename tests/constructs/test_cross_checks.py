@@ -183,7 +183,7 @@ def files(stack, prefix) -> S3Processing:
 
 
 def age(source, hours) -> None:
-    check_record_age("maximum_record_age", Duration.hours(hours), source)
+    check_record_age("max_record_age", Duration.hours(hours), source)
 
 
 def stream(stack) -> kinesis.Stream:
