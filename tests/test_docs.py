@@ -252,11 +252,16 @@ def test_the_request_of_the_own_app_page_is_signed_and_has_its_key(tmp_path):
     with http.server.HTTPServer(("127.0.0.1", 0), Api) as server:
         threading.Thread(target=server.handle_request, daemon=True).start()
         command = [sys.executable, "call.py", f"http://127.0.0.1:{server.server_port}/users"]
-        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        variables = os.environ | {
+            "AWS_ACCESS_KEY_ID": "AKIAOFADA",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+        }
+        run = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=True)
     assert run.stdout == "{'name': 'Ada', 'age': 36}\n"
     [(path, body, key, authorization)] = seen
     assert (path, body, key) == ("/users", {"name": "Ada", "age": 36}, "ada-1")
-    assert re.match(r"AWS4-HMAC-SHA256 Credential=testing/.*idempotency-key", authorization)
+    assert re.match(r"AWS4-HMAC-SHA256 Credential=AKIAOFADA/.*idempotency-key", authorization)
 
 
 def test_make_help_names_every_command_that_the_readme_names():

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -246,6 +246,24 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, provider: PaymentProvider) -> None:
         super().__init__((LOOPBACK, 0), _Handler)
         self.provider = provider
+        self._connections: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  socketserver's own types
+        """Serve a connection, and know of it as long as it is open."""
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401  the same
+        """A connection has ended."""
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """End the connections that clients keep too: nobody is to be charged by a provider that is gone."""
+        super().server_close()
+        for connection in tuple(self._connections):
+            with suppress(OSError):  # the client has ended it
+                connection.shutdown(socket.SHUT_RDWR)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401, ARG002  socketserver's own types
         """Whether a new connection is served: not while the provider is down."""

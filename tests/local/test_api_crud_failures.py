@@ -72,8 +72,9 @@ def users(deploy_app):
 
 @pytest.fixture(scope="module")
 def function(emulator, account, users):
-    found = account.client("lambda").list_functions()["Functions"]
-    (name,) = [each["FunctionName"] for each in found if each["FunctionName"].startswith("failing-users")]
+    pages = account.client("lambda").get_paginator("list_functions").paginate()
+    names = [each["FunctionName"] for page in pages for each in page["Functions"]]
+    (name,) = [each for each in names if each.startswith("failing-users")]
     return DeployedFunction(emulator, account, name)
 
 

@@ -1,9 +1,12 @@
 """The payment provider behaves and misbehaves over real HTTP, and remembers what it charged."""
 
+import http.client
 import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from urllib.parse import urlsplit
 
 import pytest
 import urllib3
@@ -296,6 +299,20 @@ def test_a_provider_stops_although_a_client_waits():
         provider.__exit__()
         with pytest.raises(urllib3.exceptions.HTTPError):
             waiting.result(timeout=5)
+
+
+def test_a_provider_that_has_stopped_charges_nobody_who_kept_the_connection(provider):
+    headers = {"Authorization": f"Bearer {provider.api_key}", "Idempotency-Key": "kept"}
+
+    def charge(connection):
+        connection.request("POST", "/charges", json.dumps(ORDER), headers)
+        return json.loads(connection.getresponse().read())["status"]
+
+    with closing(http.client.HTTPConnection(urlsplit(provider.url).netloc, timeout=5)) as connection:
+        assert charge(connection) == "approved"
+        provider.__exit__()
+        with pytest.raises(ConnectionError):
+            charge(connection)
 
 
 def test_it_has_no_address_unless_it_runs():
