@@ -20,13 +20,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from serverless_patterns.local.account import Account, Stack  # noqa: E402  the path to it comes first
-from serverless_patterns.local.cdk_cli import App, CdkCli  # noqa: E402
-from serverless_patterns.local.emulator import Emulator  # noqa: E402
-from serverless_patterns.local.payment_provider import PaymentProvider  # noqa: E402
-from serverless_patterns.local.processes import wait_until  # noqa: E402
-from serverless_patterns.local.queues import Queue  # noqa: E402
-from serverless_patterns.sqs_pipeline import ORDER  # noqa: E402
+from serverless_patterns.local.account import Account, Stack
+from serverless_patterns.local.cdk_cli import App, CdkCli
+from serverless_patterns.local.emulator import Emulator
+from serverless_patterns.local.payment_provider import PaymentProvider
+from serverless_patterns.local.processes import wait_until
+from serverless_patterns.local.queues import Queue
+from serverless_patterns.sqs_pipeline import ORDER
 
 PLAIN = """\
 import json, os, boto3

@@ -23,8 +23,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(1, str(ROOT))
 
-from benchmarks.loopback import loopback  # noqa: E402  the path to it comes first
-from benchmarks.measured import Context, Measuring, peak_megabytes, progress  # noqa: E402
+from benchmarks.loopback import loopback
+from benchmarks.measured import Context, Measuring, peak_megabytes, progress
 
 TABLE = "CREATE TABLE orders (id text PRIMARY KEY, customer text, amount numeric(12, 2), state text, placed_at timestamptz)"
 #: Rows from the one after the last that is there to this number, all of the day that is reported.

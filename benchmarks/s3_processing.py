@@ -21,8 +21,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(1, str(ROOT))
 
-from benchmarks.loopback import Loopback, loopback  # noqa: E402  the path to it comes first
-from benchmarks.measured import Context, Measuring, peak_megabytes  # noqa: E402
+from benchmarks.loopback import Loopback, loopback
+from benchmarks.measured import Context, Measuring, peak_megabytes
 
 MEGABYTE = 1_000_000
 HEADER = b"id,customer,email,amount,currency,placed_at,state,note\n"

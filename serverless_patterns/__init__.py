@@ -108,6 +108,6 @@ else:
         if name != "__version__":
             msg = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(msg)
-        from serverless_patterns.version import installed_version  # noqa: PLC0415  importing the constructs needs it not
+        from serverless_patterns.version import installed_version  # noqa: PLC0415  importing the constructs does not need it
 
         return installed_version()

@@ -20,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from serverless_patterns.local.venvs import Venv  # noqa: E402  the root must be importable first
+from serverless_patterns.local.venvs import Venv
 
 PAGE = ROOT / "docs" / "security.md"
 BEGIN, END = "<!-- figures: python tools/scan.py --write -->\n", "<!-- end of the figures -->\n"

@@ -206,25 +206,13 @@ def newer_syntax(code, monkeypatch) -> Handler:
     return Handler.from_directory(code, "app.handler")
 
 
-def defined(stack, handler, **operations):
-    return HandlerFunction(
-        stack,
-        "Worker",
-        handler=handler,
-        description="Works",
-        timeout=cdk.Duration.seconds(10),
-        environment={},
-        operations=Operations(**operations),
-    )
-
-
 def warnings(stack) -> list[str]:
     found = Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("serverless-patterns:handler-"))
     return [str(each.entry.data) for each in found]
 
 
 def test_syntax_that_only_a_newer_python_may_know_is_warned_of_with_its_line(stack, code, monkeypatch):
-    defined(stack, newer_syntax(code, monkeypatch))
+    _function(stack, newer_syntax(code, monkeypatch))
     [said] = warnings(stack)
     assert "app.py is not valid Python" in said
     assert "line 1" in said
@@ -232,18 +220,18 @@ def test_syntax_that_only_a_newer_python_may_know_is_warned_of_with_its_line(sta
 
 
 def test_such_syntax_beside_a_bundled_handler_is_warned_of_too(stack, code, monkeypatch):
-    defined(stack, Handler.bundled("s3_processing", beside=newer_syntax(code, monkeypatch)))
+    _function(stack, Handler.bundled("s3_processing", beside=newer_syntax(code, monkeypatch)))
     assert "line 1" in warnings(stack)[0]
 
 
 def test_such_syntax_is_refused_where_this_python_is_to_run_it(stack, code, monkeypatch):
     with pytest.raises(BundlingError, match=r"app\.py is not valid Python .*line 1"):
-        defined(stack, newer_syntax(code, monkeypatch), handler_platform="host")
+        _function(stack, newer_syntax(code, monkeypatch), handler_platform="host")
 
 
 def test_an_import_that_nothing_brings_is_warned_of(stack, code):
     (code / "app.py").write_text("import os\nimport boto4.session\n\ndef handler(event, context): ...\n")
-    defined(stack, Handler.from_directory(code, "app.handler"))
+    _function(stack, Handler.from_directory(code, "app.handler"))
     [said] = warnings(stack)
     assert "app.py imports 'boto4' (line 2), which is neither in" in said
     assert "Name its package in requirements=" in said
@@ -261,7 +249,7 @@ def test_an_import_that_nothing_brings_is_warned_of(stack, code):
 )
 def test_an_import_that_will_be_there_or_may_fail_is_not_warned_of(stack, code, text):
     (code / "app.py").write_text(f"{text}\n\ndef handler(event, context): ...\n")
-    defined(stack, Handler.from_directory(code, "app.handler"))
+    _function(stack, Handler.from_directory(code, "app.handler"))
     assert warnings(stack) == []
 
 
@@ -269,7 +257,7 @@ def test_what_requirements_or_a_bundled_handler_bring_is_not_known_and_passes(st
     (code / "app.py").write_text("import boto4\n\ndef handler(event, context): ...\n")
     (code / "requirements.txt").write_text("boto4\n")
     assert Handler.from_directory(code, "app.handler", requirements=code / "requirements.txt").code.doubts == ()
-    defined(stack, Handler.bundled("s3_processing", beside=Handler.from_directory(code, "app.handler")))
+    _function(stack, Handler.bundled("s3_processing", beside=Handler.from_directory(code, "app.handler")))
     assert warnings(stack) == []
 
 
